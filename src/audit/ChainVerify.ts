@@ -1,0 +1,234 @@
+/**
+ * One chain, verified front to back in constant memory.
+ *
+ * What the tracks of ChainRun found is held against what the chain declares (Coverage). The generator gives way after every piece, so that a
+ * caller can show progress, pace a scrub or stop.
+ *
+ * The scrub, the verifier and recovery all run this code. Source: FORMATS 4 to 7.
+ */
+
+import { segmentHeaderBytes, unsyncedBytesMax } from "../base/Limits.ts"
+import type { ChainState } from "../engine/Engine.ts"
+import type { RecordBody } from "../record/Record.ts"
+import { type Numbered, readAt, readHeader, segmentName } from "../sink/Segment.ts"
+import { type ChainInput, ChainRun, type TornBytes, type WalkedSegment } from "./ChainRun.ts"
+import type { TrackedCheckpoint } from "./CheckpointTrack.ts"
+import { type CoverageResult, judgeCoverage, type Run } from "./Coverage.ts"
+import type { Declaration } from "./Declaration.ts"
+import { compareFindings, type Finding } from "./Finding.ts"
+import { type JudgedCheckpoint, judgeCheckpoints, placeSignatures } from "./KeyJudge.ts"
+import type { TrackedState } from "./SignatureTrack.ts"
+import { judgeTail } from "./TornTail.ts"
+import { headText, type SegmentEnd, walkSegment } from "./Walk.ts"
+
+export type { ChainInput, ExpectedHead, TornBytes } from "./ChainRun.ts"
+export { openedLogId } from "./ChainRun.ts"
+
+export interface ChainReport {
+  readonly writerId: string
+  readonly stream: string
+  readonly declared: Declaration | undefined
+  readonly records: number
+  readonly state: ChainState
+  readonly head: string
+  readonly openedHash: string | undefined
+  readonly signatures: ReadonlyArray<Run<TrackedState>>
+  readonly coverage: CoverageResult
+  /** Checkpoints whose place and root are right, and those of them that count. */
+  readonly tracked: ReadonlyArray<TrackedCheckpoint>
+  readonly checkpoints: ReadonlyArray<JudgedCheckpoint>
+  /** What the walk found of each segment; empty where no manifest asks for it. */
+  readonly segments: ReadonlyArray<WalkedSegment>
+  readonly checkpointedTo: number
+  readonly findings: ReadonlyArray<Finding>
+  readonly notes: ReadonlyArray<string>
+  /** attrs of ChainOpened and Frozen records, which the control chain holds. */
+  readonly control: ReadonlyArray<RecordBody>
+  readonly torn: TornBytes | undefined
+  readonly tornSignatures: TornBytes | undefined
+  /** Frames in the newest segment, and whether it is still open. */
+  readonly newest: { readonly number: number; readonly count: number; readonly open: boolean }
+}
+
+/** Frames and bytes read since the last one. */
+export interface Step {
+  readonly records: number
+  readonly bytes: number
+}
+
+function* walk(run: ChainRun): Generator<Step, void> {
+  const { files, from } = run.input
+  const start = from?.segment ?? 0
+  for (let index = start; index < files.segments.length; index++) {
+    const segment = files.segments[index]!
+    if (segment.number !== index + 1) {
+      const missing = segmentName(index + 1)
+      run.find("segment_missing", run.nextSeq, missing, 0, missing, segment.file)
+      // Without the segments before it nothing says what it should link to.
+      return
+    }
+    const isWhole = yield* walkOne(run, segment, index === files.segments.length - 1)
+    if (!isWhole) return
+  }
+}
+
+/** False when the walk cannot go on behind this segment. */
+function* walkOne(run: ChainRun, segment: Numbered, isNewest: boolean): Generator<Step, boolean> {
+  const header = readHeader(segment)
+  if (header === "incomplete" || "what" in header) {
+    const [expected, found] =
+      header === "incomplete"
+        ? ["a header of 32 bytes", `${segment.size} bytes`]
+        : [`${header.what} ${header.expected}`, header.found]
+    run.find("frame", run.nextSeq, segment.file, 0, expected, found)
+    return false
+  }
+  const isOpen = header.count === 0
+  const firstSeq = run.nextSeq
+  if (isOpen && isNewest) run.openFrom = firstSeq
+  run.beginSegment(segment)
+  run.isNewestUnsealed = isNewest && isOpen
+  const end = yield* walkFrames(run, segment)
+  run.state = end.state
+  run.endSegment(segment, end.count, isOpen)
+  if (end.broken !== undefined) run.findings.push(withReason(end.broken, run.notTorn))
+  const isWhole = end.broken === undefined
+  if (isOpen && !isNewest) {
+    run.find("header_count", firstSeq, segment.file, 10, `${end.count}`, "0, as in an open segment")
+  } else if (!isOpen && isWhole && header.count !== end.count) {
+    run.find("header_count", firstSeq, segment.file, 10, `${header.count}`, `${end.count} frames`)
+  }
+  judgeSignatureEnd(run, segment, isWhole)
+  return isWhole
+}
+
+function* walkFrames(run: ChainRun, segment: Numbered): Generator<Step, SegmentEnd> {
+  const walk = walkSegment(run.input.engine, run.chain, segment, run.state, run.isTorn.bind(run))
+  let step = walk.next()
+  for (; !step.done; step = walk.next()) {
+    if ("result" in step.value) {
+      run.frames(step.value)
+      yield { records: step.value.result.count, bytes: step.value.result.bytes }
+    } else run.wrong(step.value)
+  }
+  return step.value
+}
+
+const withReason = (finding: Finding, notTorn: string | undefined): Finding =>
+  notTorn === undefined
+    ? finding
+    : { ...finding, found: `${finding.found} (no torn tail: ${notTorn})` }
+
+/** What lies behind the last `.sig` entry of a segment that was walked to its end. */
+const judgeSignatureEnd = (run: ChainRun, segment: Numbered, isWhole: boolean): void => {
+  const headSeq = run.state.seq
+  const { beyond, broken } = run.signatures.end(headSeq)
+  const file = run.input.files.signatures.get(segment.number)
+  if (file === undefined || !isWhole) return
+  const fsync = run.fsync
+  const isCovered = run.claimsBeyond(headSeq)
+  const torn = (offset: number): void => {
+    const bytes = file.size - offset
+    run.tornSignatures = { segment: segment.number, offset, bytes }
+    const found = `${bytes} bytes that no record goes with`
+    run.find("torn_tail", headSeq + 1, file.file, offset, "the end of the file", found)
+  }
+  if (beyond !== undefined) {
+    // Without always the file system may have kept the entry and lost its frames.
+    if (run.isNewestUnsealed && !isCovered && fsync !== "always") return torn(beyond.offset)
+    const { first, last } = beyond.entry
+    const seq = Math.max(first, headSeq + 1)
+    const expected = `records to seq ${last}, which are signed`
+    run.find("truncated", seq, file.file, beyond.offset, expected, `${headSeq}`)
+  } else if (broken !== undefined) {
+    const size = file.size - broken.offset
+    const verdict = judgeTail({
+      of: "signatures",
+      bytes: readAt(file.path, broken.offset, Math.min(size, unsyncedBytesMax + 1)),
+      offset: broken.offset,
+      head: headText(run.state),
+      fsync,
+      isNewestUnsealed: run.isNewestUnsealed,
+      isCovered,
+    })
+    if (verdict === "torn") return torn(broken.offset)
+    const found = `${broken.what} (no torn tail: ${verdict})`
+    run.find("sig_invalid", headSeq, file.file, broken.offset, "a .sig entry", found)
+  }
+}
+
+const coverageOf = (
+  run: ChainRun,
+  checkpoints: ReadonlyArray<JudgedCheckpoint>,
+  report: (finding: Finding) => void,
+): CoverageResult =>
+  judgeCoverage({
+    signatures: placeSignatures(run.signatures.runs, run.input.judge, checkpoints, report),
+    checkpoints: checkpoints.map(({ first, last }) => [first, last] as const),
+    declared: run.declarations,
+    openFrom: run.openFrom,
+    headSeq: run.state.seq,
+    require: run.input.require,
+  })
+
+/** Ends the run: what only the whole chain shows. */
+const conclude = (run: ChainRun): ChainReport => {
+  const { input, state } = run
+  const { writerId, stream, files } = input
+  const report = (finding: Finding) => void run.findings.push(finding)
+  run.checkpoints.end(state.seq)
+  if (input.from === undefined && files.segments.length > 0 && run.declared === undefined) {
+    run.find(
+      "stream_opened",
+      1,
+      segmentName(1),
+      segmentHeaderBytes,
+      "StreamOpened at seq 1",
+      "none",
+    )
+  }
+  for (const { seq, selfHash, file } of run.expected) {
+    if (seq > state.seq)
+      run.find("truncated", state.seq + 1, file, 0, `seq ${seq} ${selfHash}`, `${state.seq}`)
+  }
+  if (run.timeFell > 0)
+    run.notes.push(`ts_ms falls ${run.timeFell} times in ${writerId} / ${stream}`)
+  for (const torn of files.torn) run.notes.push(`${torn} was cut off by an earlier recovery`)
+  const checkpoints = judgeCheckpoints(run.checkpoints.tracked, input.judge, report)
+  const coverage = coverageOf(run, checkpoints, report)
+  run.findings.push(...input.judge.revocationFindings())
+  for (const { kind, first, expected, found } of coverage.gaps) {
+    run.find(kind, first, "", 0, expected, found)
+  }
+  return {
+    writerId,
+    stream,
+    declared: run.declared,
+    records: run.records,
+    state,
+    head: headText(state),
+    openedHash: run.openedHash,
+    signatures: run.signatures.runs,
+    coverage,
+    tracked: run.checkpoints.tracked,
+    checkpoints,
+    segments: run.segments,
+    checkpointedTo: checkpoints.at(-1)?.last ?? 0,
+    findings: run.findings.sort(compareFindings),
+    notes: run.notes,
+    control: run.control,
+    torn: run.torn,
+    tornSignatures: run.tornSignatures,
+    newest: run.newest,
+  }
+}
+
+/**
+ * Verifies one chain.
+ * Errors: SinkError when a file cannot be read; findings are values.
+ */
+export function* verifyChain(input: ChainInput): Generator<Step, ChainReport> {
+  const run = new ChainRun(input)
+  yield* walk(run)
+  return conclude(run)
+}

@@ -1,0 +1,340 @@
+/**
+ * Which keys count in one chain, and when.
+ *
+ * Anchors are those of the trust set. A certificate beside the log counts as far as an anchor signed
+ * it, for the log, writer and streams that it names, once the chain has announced it. When a
+ * signature was made is told by the checkpoints of other keys, so everything that depends on time is
+ * answered `later` and placed when the whole chain was seen.
+ *
+ * Source: FORMATS 6 and 7.
+ */
+import { join } from "node:path"
+import { b3Text } from "../base/Hash.ts"
+import type { RecordBody } from "../record/Record.ts"
+import type { KeyId } from "../signing/Algorithm.ts"
+import { DocumentError } from "../signing/Document.ts"
+import type { Envelope } from "../signing/Envelope.ts"
+import {
+  type CertificateVerdict,
+  checkCertificate,
+  type KeyCertificate,
+  parseCertificate,
+} from "../signing/KeyCertificate.ts"
+import { contexts } from "../signing/Message.ts"
+import { checkRevocation, parseRevocation, type Revocation } from "../signing/Revocation.ts"
+import {
+  anchorStanding,
+  certifiedStanding,
+  checkpointStanding,
+  type Standing,
+} from "../signing/Standing.ts"
+import { allows, findKey, type Revoked, type Trust, type TrustKey } from "../signing/Trust.ts"
+import { verifyAnchored } from "../signing/Verifier.ts"
+import { keysDirectory, readSmallFile } from "../sink/Segment.ts"
+import type { TrackedCheckpoint } from "./CheckpointTrack.ts"
+import { appendRun, type Run, type SignatureState } from "./Coverage.ts"
+import type { Finding, FindingKind } from "./Finding.ts"
+import { certificateFiles } from "./KeyFolder.ts"
+import type { RecordKey, TrackedState } from "./SignatureTrack.ts"
+
+/** A checkpoint with the keys whose signature on it counts. */
+export interface JudgedCheckpoint extends TrackedCheckpoint {
+  readonly keyIds: ReadonlyArray<KeyId>
+}
+
+interface Held<A> {
+  readonly document: A | undefined
+  readonly digest: string
+  readonly fault: string
+}
+
+const noTrust: Trust = { keys: [], revoked: [] }
+
+export class KeyJudge {
+  readonly trust: Trust
+  readonly nowMs: number
+  /** The log that the chain says it belongs to. */
+  logId: string
+  readonly #writerId: string
+  readonly #stream: string
+  readonly #certificates = new Map<string, Held<KeyCertificate>>()
+  readonly #revocations = new Map<string, Held<Revocation>>()
+  readonly #announced = new Map<string, { readonly seq: number; readonly digest: string }>()
+  readonly #compromised: Array<{
+    readonly seq: number
+    readonly keyId: string
+    readonly digest: string
+  }> = []
+  readonly #answers = new Map<string, CertificateVerdict>()
+
+  constructor(options: {
+    readonly trust: Trust | undefined
+    /** The WAL or export directory, whose `~keys` are read. */
+    readonly keysRoot: string
+    readonly logId: string | undefined
+    readonly writerId: string
+    readonly stream: string
+    readonly nowMs: number
+  }) {
+    this.trust = options.trust ?? noTrust
+    this.nowMs = options.nowMs
+    this.logId = options.logId ?? ""
+    this.#writerId = options.writerId
+    this.#stream = options.stream
+    const directory = keysDirectory(options.keysRoot)
+    for (const file of certificateFiles(directory)) {
+      const keyId = `b3:${file.slice(0, 32)}`
+      const bytes = readSmallFile(join(directory, file))
+      if (file.endsWith(".cert.json")) {
+        this.#certificates.set(keyId, hold(bytes, parseCertificate, keyId))
+      } else this.#revocations.set(keyId, hold(bytes, parseRevocation, keyId))
+    }
+  }
+
+  /** A KeyCertified or KeyCompromised record of the chain. */
+  announce({ kind, seq, attrs }: RecordBody): void {
+    const keyId = String(attrs.pubkey_id)
+    if (kind === "KeyCertified") {
+      if (!this.#announced.has(keyId)) {
+        this.#announced.set(keyId, { seq, digest: String(attrs.cert_b3) })
+      }
+    } else this.#compromised.push({ seq, keyId, digest: String(attrs.revocation_b3) })
+  }
+
+  /** How a signature on records from `firstSeq` on counts. */
+  recordKey(envelope: Envelope, firstSeq: number): RecordKey {
+    const anchor = findKey(this.trust, envelope.keyId, envelope.algoId)
+    if (anchor !== undefined) return this.#anchorKey(anchor)
+    const held = this.#certificates.get(envelope.keyId)
+    if (held === undefined || this.trust.keys.length === 0) return { kind: "unknown" }
+    const refuse = (found: string): RecordKey => {
+      const expected = `a certificate for ${envelope.keyId}`
+      return { kind: "refused", finding: "cert_invalid", expected, found }
+    }
+    const { document } = held
+    if (document === undefined) return refuse(held.fault)
+    const verdict = this.#certificate(document)
+    if (verdict.verdict === "unknown") return { kind: "unknown" }
+    if (verdict.verdict === "invalid") return refuse(verdict.reason)
+    const announced = this.#announced.get(envelope.keyId)
+    if (announced === undefined || announced.seq > firstSeq) return refuse("not announced before")
+    if (announced.digest !== held.digest) return refuse("not the one that was announced")
+    return { kind: "later", publicKey: document.publicKey, later: envelope.keyId }
+  }
+
+  #anchorKey(anchor: TrustKey): RecordKey {
+    if (!allows(anchor, "record")) {
+      const expected = "a key with the purpose record"
+      return { kind: "refused", finding: "sig_invalid", expected, found: anchor.keyId }
+    }
+    if (anchor.algoId !== "ed25519") return { kind: "unsupported" }
+    const { keyId, publicKey, fromTsMs, toTsMs } = anchor
+    const isTimed = fromTsMs !== undefined || toTsMs !== undefined || this.#isRevoked(keyId)
+    return isTimed ? { kind: "later", publicKey, later: keyId } : { kind: "counts", publicKey }
+  }
+
+  #isRevoked(keyId: KeyId): boolean {
+    return this.trust.revoked.some((entry) => entry.keyId === keyId)
+  }
+
+  #certificate(certificate: KeyCertificate): CertificateVerdict {
+    const known = this.#answers.get(certificate.keyId)
+    if (known !== undefined) return known
+    const answer = checkCertificate(certificate, {
+      trust: this.trust,
+      logId: this.logId,
+      writerId: this.#writerId,
+      stream: this.#stream,
+      certifiedKeyIds: new Set(this.#certificates.keys()),
+    })
+    this.#answers.set(certificate.keyId, answer)
+    return answer
+  }
+
+  /** Whether a key is one of those that lie beside the log with a certificate. */
+  isCertified(keyId: KeyId): boolean {
+    return this.#certificates.has(keyId)
+  }
+
+  /** Standing of a signature that waited for its place in time. */
+  placed(keyId: string, placedMs: number | undefined): Standing {
+    const anchor = this.trust.keys.find((key) => key.keyId === keyId)
+    if (anchor !== undefined) return anchorStanding(anchor, this.trust, placedMs, this.nowMs)
+    const certificate = this.#certificates.get(keyId)?.document
+    const verdict = certificate === undefined ? undefined : this.#certificate(certificate)
+    if (verdict?.verdict !== "valid") return "expired"
+    return certifiedStanding(verdict.times, this.trust, this.#revoked(), placedMs, this.nowMs)
+  }
+
+  /** Revocations that count. */
+  #revoked(): Array<Revoked> {
+    return [...this.#revocations.values()].flatMap(({ document }) => {
+      const certificate = this.#certificates.get(document?.keyId ?? "")?.document
+      if (document === undefined || certificate === undefined) return []
+      const verdict = checkRevocation(document, certificate, this.trust)
+      return verdict === "valid" ? [{ keyId: document.keyId, fromTsMs: document.fromTsMs }] : []
+    })
+  }
+
+  /** Revocations that the chain announces and nobody can check, or that are wrong. */
+  revocationFindings(): Array<Finding> {
+    const findings: Array<Finding> = []
+    for (const { seq, keyId, digest } of this.#compromised) {
+      const file = `${keyId.slice(3)}.revoked.json`
+      const find = (kind: FindingKind, expected: string, found: string) =>
+        findings.push({ kind, seq, file, offset: 0, expected, found })
+      const held = this.#revocations.get(keyId)
+      if (held === undefined) find("key_unknown", `the revocation of ${keyId}`, "no file")
+      else if (held.digest !== digest) find("cert_invalid", digest, held.digest)
+      else if (held.document === undefined) find("cert_invalid", "a revocation", held.fault)
+    }
+    return findings
+  }
+}
+
+const hold = <A extends { readonly keyId: string }>(
+  bytes: Uint8Array,
+  parse: (bytes: Uint8Array) => A,
+  keyId: string,
+): Held<A> => {
+  const digest = b3Text(bytes)
+  try {
+    const document = parse(bytes)
+    return document.keyId === keyId
+      ? { document, digest, fault: "" }
+      : { document: undefined, digest, fault: `is of ${document.keyId}` }
+  } catch (error) {
+    if (!(error instanceof DocumentError)) throw error
+    return { document: undefined, digest, fault: error.message }
+  }
+}
+
+const findingOf: Record<Exclude<Standing, "good">, FindingKind> = {
+  early: "key_expired",
+  expired: "key_expired",
+  compromised: "key_compromised",
+}
+
+/** Dates of counting checkpoints by key: the earliest of those behind the one at hand. */
+class Later {
+  readonly #earliest = new Map<KeyId, number>()
+
+  note(keyId: KeyId, tsMs: number): void {
+    const known = this.#earliest.get(keyId)
+    if (known === undefined || tsMs < known) this.#earliest.set(keyId, tsMs)
+  }
+
+  /** The earliest date by another key. */
+  by(keyId: KeyId): number | undefined {
+    let earliest: number | undefined
+    for (const [other, tsMs] of this.#earliest) {
+      if (other === keyId) continue
+      if (earliest === undefined || tsMs < earliest) earliest = tsMs
+    }
+    return earliest
+  }
+}
+
+/** The checkpoints whose signature counts. A key that has ended needs a later one by another key. */
+export const judgeCheckpoints = (
+  tracked: ReadonlyArray<TrackedCheckpoint>,
+  judge: KeyJudge,
+  report: (finding: Finding) => void,
+): Array<JudgedCheckpoint> => {
+  const later = new Later()
+  const judged: Array<JudgedCheckpoint> = []
+  if (judge.trust.keys.length === 0) return judged
+  for (const checkpoint of [...tracked].reverse()) {
+    const find = (kind: FindingKind, expected: string, found: string): void =>
+      report({ kind, seq: checkpoint.first, file: checkpoint.file, offset: 0, expected, found })
+    const keyIds: Array<KeyId> = []
+    let isUnknown = false
+    for (const envelope of checkpoint.envelopes) {
+      const answer = judgeEnvelope(checkpoint, envelope, judge, later)
+      if (answer === "good") keyIds.push(envelope.keyId)
+      else if (answer === "unknown") isUnknown = true
+      else find(answer, "a signature that counts", `one by ${envelope.keyId}`)
+    }
+    if (keyIds.length === 0) {
+      if (isUnknown) find("key_unknown", "a signature that leads to an anchor", "an unknown key")
+      continue
+    }
+    for (const keyId of keyIds) later.note(keyId, checkpoint.tsMs)
+    judged.unshift({ ...checkpoint, keyIds })
+  }
+  return judged
+}
+
+const judgeEnvelope = (
+  checkpoint: TrackedCheckpoint,
+  envelope: Envelope,
+  judge: KeyJudge,
+  later: Later,
+): "good" | "unknown" | FindingKind => {
+  const { trust, nowMs } = judge
+  const digest = checkpoint.signedDigest
+  const found = verifyAnchored(trust, "checkpoint", envelope, contexts.checkpoint, digest)
+  switch (found.verdict) {
+    case "valid": {
+      const committed = later.by(envelope.keyId)
+      const standing = checkpointStanding(found.key, trust, checkpoint.tsMs, committed, nowMs)
+      return standing === "good" ? "good" : findingOf[standing]
+    }
+    case "unknown":
+      return judge.isCertified(envelope.keyId) ? "sig_invalid" : "unknown"
+    case "unsupported":
+      return "unknown"
+    default:
+      return "sig_invalid"
+  }
+}
+
+/** Places what waited: a certified signature outside its window is absent, an anchor's is reported. */
+export const placeSignatures = (
+  runs: ReadonlyArray<Run<TrackedState>>,
+  judge: KeyJudge,
+  checkpoints: ReadonlyArray<JudgedCheckpoint>,
+  report: (finding: Finding) => void,
+): Array<Run<SignatureState>> => {
+  const placed: Array<Run<SignatureState>> = []
+  for (const run of runs) {
+    const [strength, keyId] = split(run.state)
+    if (keyId === undefined) appendRun(placed, run.first, run.last, strength)
+    else placeRun(placed, run, strength, keyId, judge, checkpoints, report)
+  }
+  return placed
+}
+
+const split = (state: TrackedState): readonly [SignatureState, string | undefined] => {
+  const colon = state.indexOf(":")
+  return colon < 0
+    ? [state as SignatureState, undefined]
+    : [state.slice(0, colon) as SignatureState, state.slice(colon + 1)]
+}
+
+const placeRun = (
+  placed: Array<Run<SignatureState>>,
+  run: Run<TrackedState>,
+  strength: SignatureState,
+  keyId: string,
+  judge: KeyJudge,
+  checkpoints: ReadonlyArray<JudgedCheckpoint>,
+  report: (finding: Finding) => void,
+): void => {
+  for (let at = run.first; at <= run.last; ) {
+    const cover = checkpoints.find(({ last }) => last >= at)
+    const isCovered = cover !== undefined && cover.first <= at
+    const end = cover === undefined ? run.last : isCovered ? cover.last : cover.first - 1
+    const last = Math.min(run.last, end)
+    const byOther = isCovered && cover.keyIds.some((other) => other !== keyId)
+    const standing = judge.placed(keyId, byOther ? cover.tsMs : undefined)
+    const isAnchor = judge.trust.keys.some((key) => key.keyId === keyId)
+    if (standing !== "good" && isAnchor) {
+      const expected = `a time in which ${keyId} counts`
+      report({ kind: findingOf[standing], seq: at, file: "", offset: 0, expected, found: standing })
+    }
+    const state = standing === "good" ? strength : isAnchor ? "excused" : "absent"
+    appendRun(placed, at, last, state)
+    at = last + 1
+  }
+}

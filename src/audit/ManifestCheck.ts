@@ -1,0 +1,228 @@
+/**
+ * The manifests beside an exported chain, held against its files and against what the walk found.
+ *
+ * Source: FORMATS 5 and 7.
+ */
+import { existsSync } from "node:fs"
+import { b3, b3Text, formatHash, genesis } from "../base/Hash.ts"
+import * as Checkpoint from "../checkpoint/Checkpoint.ts"
+import * as Manifest from "../checkpoint/Manifest.ts"
+import type { Engine } from "../engine/Engine.ts"
+import { DocumentError } from "../signing/Document.ts"
+import { parseEnvelopes } from "../signing/Envelope.ts"
+import { contexts } from "../signing/Message.ts"
+import { verifyAnchored } from "../signing/Verifier.ts"
+import {
+  type ChainFiles,
+  ChunkReader,
+  listChain,
+  manifestName,
+  manifestSignatureName,
+  type Numbered,
+  readSmallFile,
+  segmentNumber,
+} from "../sink/Segment.ts"
+import type { ChainReport } from "./ChainVerify.ts"
+import type { Finding, FindingKind } from "./Finding.ts"
+import type { KeyJudge } from "./KeyJudge.ts"
+
+/** Last seq that the manifests in a chain's export folder cover, 0 without one. */
+export const exportedTo = (directory: string): number => {
+  if (!existsSync(directory)) return 0
+  const last = listChain(directory).manifests.at(-1)
+  if (last === undefined) return 0
+  try {
+    return Manifest.parse(readSmallFile(last.path)).segments.at(-1)?.range[1] ?? 0
+  } catch (error) {
+    if (error instanceof DocumentError) return 0
+    throw error
+  }
+}
+
+/** BLAKE3 of a whole file, read in pieces. */
+const digestOf = (engine: Engine, file: Numbered): string => {
+  const hasher = engine.openHasher()
+  const reader = new ChunkReader(file, 0)
+  try {
+    reader.advance(0)
+    while (reader.bytes.length > 0) {
+      hasher.update(reader.bytes)
+      reader.advance(reader.bytes.length)
+    }
+    return formatHash(hasher.digest())
+  } finally {
+    reader.close()
+  }
+}
+
+interface Check {
+  readonly engine: Engine
+  readonly files: ChainFiles
+  readonly judge: KeyJudge
+  readonly report: ChainReport
+  readonly findings: Array<Finding>
+}
+
+type Find = (kind: FindingKind, seq: number, expected: string, found: string, file?: string) => void
+
+/** Findings about the manifests of a chain that was walked to its end. */
+export const verifyManifests = (
+  engine: Engine,
+  files: ChainFiles,
+  judge: KeyJudge,
+  report: ChainReport,
+): Array<Finding> => {
+  const findings: Array<Finding> = []
+  const check = { engine, files, judge, report, findings }
+  let prev: string | undefined = genesis
+  let nextSeq: number | undefined
+  for (const [index, file] of files.manifests.entries()) {
+    const find: Find = (kind, seq, expected, found, name = file.file) =>
+      void findings.push({ kind, seq, file: name, offset: 0, expected, found })
+    if (file.number !== index + 1 && prev !== undefined) {
+      find("manifest_gap", nextSeq ?? 1, manifestName(index + 1), file.file)
+      prev = undefined
+    }
+    const bytes = readSmallFile(file.path)
+    const manifest = parseManifest(bytes, find, nextSeq ?? 1)
+    if (manifest === undefined) {
+      prev = undefined
+      nextSeq = undefined
+      continue
+    }
+    const first = manifest.segments[0]?.range[0] ?? nextSeq ?? 1
+    if (prev !== undefined && manifest.prev_manifest !== prev) {
+      find("manifest_gap", first, prev, manifest.prev_manifest)
+    } else if (nextSeq !== undefined && first !== nextSeq) {
+      find("manifest_gap", nextSeq, `a range from ${nextSeq}`, `from ${first}`)
+    }
+    checkNames(check, manifest, find, first)
+    for (const segment of manifest.segments) checkSegment(check, segment, find)
+    checkCheckpoints(check, manifest, find)
+    checkSignature(check, file, bytes, find, first)
+    prev = b3Text(bytes)
+    nextSeq = (manifest.segments.at(-1)?.range[1] ?? first - 1) + 1
+  }
+  return findings
+}
+
+const parseManifest = (
+  bytes: Uint8Array,
+  find: Find,
+  seq: number,
+): Manifest.Manifest | undefined => {
+  try {
+    return Manifest.parse(bytes)
+  } catch (error) {
+    if (!(error instanceof DocumentError)) throw error
+    find("canon", seq, "a canonical manifest", error.message)
+    return undefined
+  }
+}
+
+const checkNames = (
+  { report }: Check,
+  manifest: Manifest.Manifest,
+  find: Find,
+  first: number,
+): void => {
+  const { writerId, stream, declared } = report
+  if (manifest.writer_id !== writerId || manifest.stream !== stream) {
+    const found = `${manifest.writer_id} / ${manifest.stream}`
+    find("wrong_stream", first, `${writerId} / ${stream}`, found)
+  }
+  if (declared !== undefined && manifest.log_id !== declared.logId) {
+    find("wrong_log", first, declared.logId, manifest.log_id)
+  }
+}
+
+const checkFile = (
+  { engine }: Check,
+  named: Manifest.ManifestFile,
+  file: Numbered | undefined,
+  seq: number,
+  find: Find,
+): void => {
+  if (file === undefined) find("segment_missing", seq, named.file, "no such file", named.file)
+  else if (file.size < named.bytes) {
+    find("truncated", seq, `${named.bytes} bytes`, `${file.size}`, named.file)
+  } else {
+    const digest = file.size === named.bytes ? digestOf(engine, file) : `${file.size} bytes`
+    if (digest !== named.digest) find("root_mismatch", seq, named.digest, digest, named.file)
+  }
+}
+
+const checkSegment = (check: Check, segment: Manifest.ManifestSegment, find: Find): void => {
+  const { files, report } = check
+  const number = segmentNumber(segment.file)
+  const first = segment.range[0]
+  checkFile(
+    check,
+    segment,
+    files.segments.find((file) => file.number === number),
+    first,
+    find,
+  )
+  if (segment.sig !== null) {
+    checkFile(check, segment.sig, files.signatures.get(number ?? 0), first, find)
+  }
+  const walked = report.segments.find((found) => found.number === number)
+  if (walked === undefined) return
+  if (walked.first !== first || walked.count !== segment.count) {
+    const found = `seq ${walked.first} and ${walked.count} frames`
+    find("root_mismatch", first, `seq ${first} and ${segment.count} frames`, found)
+  } else if (walked.root !== segment.root) {
+    find("root_mismatch", first, segment.root, walked.root)
+  }
+}
+
+/** The checkpoints inside a manifest are those beside it. */
+const checkCheckpoints = ({ report }: Check, manifest: Manifest.Manifest, find: Find): void => {
+  for (const checkpoint of manifest.checkpoints) {
+    const [first, last] = checkpoint.range
+    const digest = formatHash(b3(Checkpoint.signedBytes(checkpoint)))
+    const beside = report.tracked.find(
+      (tracked) => tracked.first === first && tracked.last === last,
+    )
+    if (beside === undefined) {
+      find("checkpoint_gap", first, `a checkpoint over ${first} to ${last}`, "none beside it")
+    } else if (formatHash(beside.signedDigest) !== digest) {
+      find("fork", first, digest, formatHash(beside.signedDigest))
+    }
+  }
+}
+
+const checkSignature = (
+  { files, judge }: Check,
+  file: Numbered,
+  bytes: Uint8Array,
+  find: Find,
+  seq: number,
+): void => {
+  if (judge.trust.keys.length === 0) return
+  const sig = files.manifestSignatures.get(file.number)
+  const name = manifestSignatureName(file.number)
+  if (sig === undefined) return find("sig_missing", seq, name, "no such file")
+  const envelopes = parseEnvelopes(readSmallFile(sig.path))
+  if ("what" in envelopes)
+    return find("sig_invalid", seq, "an envelope array", envelopes.what, name)
+  let counts = false
+  let isWrong = false
+  for (const envelope of envelopes) {
+    const { verdict } = verifyAnchored(
+      judge.trust,
+      "checkpoint",
+      envelope,
+      contexts.manifest,
+      b3(bytes),
+    )
+    if (verdict === "valid") counts = true
+    if (verdict === "invalid" || verdict === "purpose") {
+      isWrong = true
+      find("sig_invalid", seq, "a signature that counts", `one by ${envelope.keyId}`, name)
+    }
+  }
+  if (counts || isWrong) return
+  if (envelopes.length === 0) find("sig_missing", seq, "a signature", "none", name)
+  else find("key_unknown", seq, "a signature that leads to an anchor", "an unknown key", name)
+}

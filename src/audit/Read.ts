@@ -1,0 +1,111 @@
+/**
+ * Records read back from a chain's folder, verified on read.
+ *
+ * Every frame from the beginning of the segment on is checked (canonical form, hash, link), so what
+ * is given out is what was written; a wrong frame ends the reading with TAMPER. Signatures and
+ * checkpoints are `Verify`'s. Source: LEDGER A-051.
+ */
+
+import { dataView } from "../base/Bytes.ts"
+import { parseHash } from "../base/Hash.ts"
+import { attrsBytesMax, frameBytesMax, recordBytesMax, segmentHeaderBytes } from "../base/Limits.ts"
+import { type ChainState, type Engine, frameInfoBytes } from "../engine/Engine.ts"
+import { readFrame } from "../record/Frame.ts"
+import { type AuditRecord, parseBody } from "../record/Record.ts"
+import { Rejected } from "../record/Reject.ts"
+import { type ChainFiles, type ChainName, type Numbered, readAt } from "../sink/Segment.ts"
+import { AuditError } from "./AuditError.ts"
+import { emptyState, type WalkedFrames, walkSegment } from "./Walk.ts"
+
+export interface ReadRecord {
+  readonly record: AuditRecord
+  readonly file: string
+  readonly offset: number
+}
+
+interface Start {
+  readonly segment: Numbered
+  readonly state: ChainState
+}
+
+/** A segment and the state that its first frame claims to follow; `undefined` while it is empty. */
+const startOf = (segment: Numbered): Start | undefined => {
+  const frame = readFrame(readAt(segment.path, segmentHeaderBytes, frameBytesMax), 0)
+  if (frame === "incomplete" || "what" in frame) return undefined
+  if (frame.seq === 1) return { segment, state: emptyState }
+  try {
+    const { seq, prev } = parseBody(frame.body)
+    const head = parseHash(prev)
+    return head === undefined ? undefined : { segment, state: { seq: seq - 1, tsMs: 0, head } }
+  } catch (error) {
+    if (error instanceof Rejected) return undefined
+    throw error
+  }
+}
+
+const tamper = (name: ChainName, kind: string, file: string, offset: number): AuditError =>
+  AuditError.of(
+    "TAMPER",
+    `${name.writerId} / ${name.stream}: ${kind} in ${file} at byte ${offset}; run audit verify`,
+  )
+
+/** Segments from the one that holds `fromSeq` on. */
+const segmentsFrom = (files: ChainFiles, fromSeq: number): Array<Start> => {
+  const starts: Array<Start> = []
+  for (const segment of [...files.segments].reverse()) {
+    const start = startOf(segment)
+    if (start === undefined) continue
+    starts.unshift(start)
+    if (start.state.seq < fromSeq) break
+  }
+  return starts
+}
+
+/**
+ * Walks segments from the one with `fromSeq` on and gives right frames, valid until the next step.
+ * Errors: AuditError TAMPER; SinkError.
+ */
+export function* readFrames(
+  engine: Engine,
+  name: ChainName,
+  files: ChainFiles,
+  fromSeq: number,
+): Generator<WalkedFrames> {
+  const chain = { logId: "", ...name, attrsBytesMax, recordBytesMax }
+  const newest = files.segments.at(-1)
+  let state: ChainState | undefined
+  for (const { segment, state: claimed } of segmentsFrom(files, fromSeq)) {
+    // A live writer's last frame may be half there: what follows the good ones is not read.
+    const isUnfinished = () => segment === newest
+    const walk = walkSegment(engine, chain, segment, state ?? claimed, isUnfinished)
+    let step = walk.next()
+    for (; !step.done; step = walk.next()) {
+      if ("result" in step.value) yield step.value
+      else
+        throw tamper(name, step.value.findings[0]?.kind ?? "frame", segment.file, step.value.offset)
+    }
+    const { broken } = step.value
+    if (broken !== undefined) throw tamper(name, broken.kind, segment.file, broken.offset)
+    state = step.value.state
+  }
+}
+
+/** Records from `fromSeq` on, in order. Errors: AuditError TAMPER; SinkError. */
+export function* readRecords(
+  engine: Engine,
+  name: ChainName,
+  files: ChainFiles,
+  fromSeq: number,
+): Generator<ReadRecord> {
+  for (const walked of readFrames(engine, name, files, fromSeq)) {
+    const { infos, count } = walked.result
+    const view = dataView(infos)
+    for (let i = Math.max(0, fromSeq - walked.firstSeq); i < count; i++) {
+      const at = view.getUint32(i * frameInfoBytes, true)
+      const frame = readFrame(walked.bytes, at)
+      if (frame === "incomplete" || "what" in frame) return
+      const record = { ...parseBody(frame.body), self_hash: frame.selfHash }
+      yield { record, file: walked.segment.file, offset: walked.offset + at }
+    }
+  }
+}

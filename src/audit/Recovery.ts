@@ -1,0 +1,449 @@
+/**
+ * Opening an existing chain: verify the newest segment, the seals, the last checkpoint and the
+ * head; cut a torn tail; say what the writer has to sign. Everything else is tampering, and a
+ * tampered chain is frozen: nothing more is written to it.
+ *
+ * Crash windows and what this finds:
+ * - a file under its temporary name: removed, it never was part of the log
+ * - a half-written frame or `.sig` entry at the end: copied to `.torn-K`, fsynced, cut
+ * - frames without their signature entry: handed to the writer to sign
+ * - a sealed segment and no next one: the writer begins the next
+ *
+ * Older segments are left to the scrub, but for the last records whose op_ids are remembered. What
+ * a chain declares is read from the first frame of each segment: a writer begins a segment with
+ * every ConfigUpdated. Source: FORMATS 4, Recovery and Opening.
+ */
+import { closeSync, fsyncSync, ftruncateSync, openSync, readdirSync, unlinkSync } from "node:fs"
+import { join } from "node:path"
+import { concat, dataView, toHex } from "../base/Bytes.ts"
+import { genesis, parseHash } from "../base/Hash.ts"
+import {
+  frameBytesMax,
+  frameOverheadBytes,
+  opIdWindow,
+  segmentHeaderBytes,
+  unsyncedBytesMax,
+} from "../base/Limits.ts"
+import * as Checkpoint from "../checkpoint/Checkpoint.ts"
+import { type ChainState, flagOpId, frameInfoBytes } from "../engine/Engine.ts"
+import { type Frame, readFrame } from "../record/Frame.ts"
+import { parseBody, type RecordBody } from "../record/Record.ts"
+import { Rejected } from "../record/Reject.ts"
+import { temporarySuffix, writeFileDurably } from "../sink/Durable.ts"
+import {
+  type ChainFiles,
+  listChain,
+  type Numbered,
+  readAt,
+  readHeader,
+  readSmallFile,
+  segmentName,
+  tornName,
+} from "../sink/Segment.ts"
+import { sinkError } from "../sink/SinkError.ts"
+import { AuditError } from "./AuditError.ts"
+import { type ChainInput, type ChainReport, type TornBytes, verifyChain } from "./ChainVerify.ts"
+import { type Declaration, parseDeclaration, updateDeclaration } from "./Declaration.ts"
+import { type Finding, type FindingKind, weightOf } from "./Finding.ts"
+import { emptyState, type WalkedFrames, walkSegment } from "./Walk.ts"
+import type { CheckpointHead } from "./Writer.ts"
+
+/** A chain that tampering has stopped. */
+export interface FrozenChain {
+  readonly kind: "frozen"
+  readonly finding: Finding
+  readonly state: ChainState
+}
+
+export interface RecoveredChain {
+  readonly kind: "ready"
+  readonly state: ChainState
+  readonly declared: Declaration
+  readonly newest: { readonly number: number; readonly count: number; readonly open: boolean }
+  readonly checkpoint: CheckpointHead
+  /** self_hash of every record behind the last checkpoint; reads older segments when it must. */
+  readonly pending: () => Uint8Array
+  /** Records found without the signature that the chain declares. */
+  readonly unsigned: { readonly first: number; readonly hashes: Uint8Array } | undefined
+  readonly cut: { readonly bytes: number; readonly file: string } | undefined
+  /** Hex of the op_ids of the last 65,536 records at least, oldest first, with their seq. */
+  readonly opIds: Map<string, number>
+}
+
+/** What verifyChain needs, but for where to begin. */
+export type RecoveryInput = Omit<ChainInput, "from" | "files" | "watch" | "require">
+
+interface SegmentHead {
+  readonly segment: Numbered
+  /** Seq before its first frame. */
+  readonly before: number
+  /** What the chain declares from its first frame on. */
+  readonly declared: Declaration | undefined
+}
+
+const finding = (
+  kind: FindingKind,
+  seq: number,
+  file: string,
+  offset: number,
+  expected: string,
+  found: string,
+): Finding => ({ kind, seq, file, offset, expected, found })
+
+const bodyOf = (frame: Frame): RecordBody | undefined => {
+  try {
+    return parseBody(frame.body)
+  } catch (error) {
+    if (error instanceof Rejected) return undefined
+    throw error
+  }
+}
+
+const declaredBy = (
+  body: RecordBody | undefined,
+  before: Declaration | undefined,
+): Declaration | undefined => {
+  if (body?.kind === "StreamOpened" && body.seq === 1) return parseDeclaration(body.attrs)
+  if (body?.kind !== "ConfigUpdated" || before === undefined) return before
+  return updateDeclaration(before, body.attrs) ?? before
+}
+
+/** The seals: numbers, headers and first frames of all segments, which must tile the chain. */
+const readHeads = (files: ChainFiles): Array<SegmentHead> | Finding => {
+  const heads: Array<SegmentHead> = []
+  let before = 0
+  let declared: Declaration | undefined
+  for (const [index, segment] of files.segments.entries()) {
+    const { file } = segment
+    const wrong = (kind: FindingKind, offset: number, expected: string, found: string) =>
+      finding(kind, before + 1, file, offset, expected, found)
+    if (segment.number !== index + 1) {
+      return wrong("segment_missing", 0, segmentName(index + 1), file)
+    }
+    const header = readHeader(segment)
+    if (header === "incomplete")
+      return wrong("frame", 0, "a segment header", `${segment.size} bytes`)
+    if ("what" in header)
+      return wrong("frame", 0, `${header.what} ${header.expected}`, header.found)
+    const isNewest = index === files.segments.length - 1
+    if (header.count === 0 && !isNewest) return wrong("header_count", 10, "a count above 0", "0")
+    const bytes = readAt(segment.path, segmentHeaderBytes, frameBytesMax)
+    const frame = readFrame(bytes, 0)
+    if (frame !== "incomplete" && !("what" in frame)) {
+      if (frame.seq !== before + 1) {
+        return wrong("seq_gap", segmentHeaderBytes, `${before + 1}`, `${frame.seq}`)
+      }
+      declared = declaredBy(bodyOf(frame), declared)
+    }
+    heads.push({ segment, before, declared })
+    before += header.count
+  }
+  return heads
+}
+
+/** The last frame of a sealed segment, found from its end. */
+const lastFrame = (segment: Numbered, seq: number): Frame | undefined => {
+  const from = Math.max(segmentHeaderBytes, segment.size - frameBytesMax)
+  const bytes = readAt(segment.path, from, segment.size - from)
+  const view = dataView(bytes)
+  for (let at = bytes.length - frameOverheadBytes; at >= 0; at--) {
+    const isHere =
+      view.getUint32(at, true) === bytes.length - at - frameOverheadBytes &&
+      view.getBigUint64(at + 5, true) === BigInt(seq)
+    if (!isHere) continue
+    const frame = readFrame(bytes, at)
+    if (frame !== "incomplete" && !("what" in frame)) return frame
+  }
+  return undefined
+}
+
+/** The chain's state before a segment, from the last frame of the one before it. */
+const stateBefore = (heads: ReadonlyArray<SegmentHead>, index: number): ChainState | undefined => {
+  const before = heads[index]?.before ?? 0
+  const previous = heads[index - 1]
+  if (previous === undefined) return emptyState
+  const frame = lastFrame(previous.segment, before)
+  const body = frame === undefined ? undefined : bodyOf(frame)
+  const head = frame === undefined ? undefined : parseHash(frame.selfHash)
+  return body === undefined || head === undefined
+    ? undefined
+    : { seq: before, tsMs: body.ts_ms, head }
+}
+
+const removeTemporaries = (directory: string): void => {
+  for (const name of readdirSync(directory)) {
+    if (name.endsWith(temporarySuffix)) unlinkSync(join(directory, name))
+  }
+}
+
+/** Copies a torn tail aside, durably, before it is cut. FORMATS 4: never deleted. */
+const cutTail = async (
+  directory: string,
+  file: string,
+  torn: TornBytes,
+  taken: ReadonlyArray<string>,
+): Promise<string> => {
+  const path = join(directory, file)
+  const base = file.replace(/\.seg$/, "")
+  let k = 1
+  while (taken.includes(tornName(base, k))) k++
+  const aside = tornName(base, k)
+  await writeFileDurably(join(directory, aside), readAt(path, torn.offset, torn.bytes))
+  const fd = openSync(path, "r+")
+  try {
+    ftruncateSync(fd, torn.offset)
+    fsyncSync(fd)
+  } catch (cause) {
+    throw sinkError("cut the torn tail of", path, cause)
+  } finally {
+    closeSync(fd)
+  }
+  return aside
+}
+
+/** Frames of the newest segment as the walk gave them. */
+class Seen {
+  readonly walked: Array<WalkedFrames> = []
+  readonly opIds = new Map<string, number>()
+
+  readonly watch = (walked: WalkedFrames): void => {
+    // Keep the results, not the chunk that they were read from.
+    this.walked.push({ ...walked, bytes: new Uint8Array(0) })
+    noteOpIds(this.opIds, walked)
+  }
+
+  get hashes(): Uint8Array {
+    return concat(...this.walked.map(({ result }) => result.hashes))
+  }
+
+  /** Offset in the file of a record. */
+  offsetOf(seq: number): number | undefined {
+    const part = this.walked.find((walked) => seq < walked.firstSeq + walked.result.count)
+    if (part === undefined || seq < part.firstSeq) return undefined
+    const at = (seq - part.firstSeq) * frameInfoBytes
+    return part.offset + dataView(part.result.infos).getUint32(at, true)
+  }
+}
+
+const noteOpIds = (opIds: Map<string, number>, walked: WalkedFrames): void => {
+  const { infos, count } = walked.result
+  const view = dataView(infos)
+  for (let i = 0; i < count; i++) {
+    const at = i * frameInfoBytes
+    if ((view.getUint32(at + 4, true) & flagOpId) === 0) continue
+    opIds.set(toHex(infos.subarray(at + 16, at + 32)), walked.firstSeq + i)
+  }
+}
+
+/** Walks one older segment; a wrong frame there is tampering as well. */
+const walkOlder = (
+  input: RecoveryInput,
+  heads: ReadonlyArray<SegmentHead>,
+  index: number,
+  watch: (walked: WalkedFrames) => void,
+): Finding | undefined => {
+  const head = heads[index]
+  const state = stateBefore(heads, index)
+  if (head === undefined || state === undefined) {
+    const seq = (head?.before ?? 0) + 1
+    return finding(
+      "frame",
+      seq,
+      head?.segment.file ?? "",
+      0,
+      "a whole last frame before it",
+      "none",
+    )
+  }
+  let wrong: Finding | undefined
+  const { engine, writerId, stream } = input
+  const limits = { attrsBytesMax: 1024, recordBytesMax: 4096 }
+  const chain = { logId: head.declared?.logId ?? "", writerId, stream, ...limits }
+  const walk = walkSegment(engine, chain, head.segment, state, () => false)
+  let step = walk.next()
+  for (; !step.done; step = walk.next()) {
+    if ("result" in step.value) watch(step.value)
+    else wrong ??= step.value.findings[0]
+  }
+  return wrong ?? step.value.broken
+}
+
+/** op_ids of older segments until the last 65,536 records are looked at. */
+const widenWindow = (
+  input: RecoveryInput,
+  heads: ReadonlyArray<SegmentHead>,
+  headSeq: number,
+  newest: Map<string, number>,
+): Map<string, number> | Finding => {
+  const parts = [newest]
+  for (let index = heads.length - 2; index >= 0; index--) {
+    if (headSeq - (heads[index + 1]?.before ?? 0) >= opIdWindow) break
+    const older = new Map<string, number>()
+    const wrong = walkOlder(input, heads, index, (walked) => noteOpIds(older, walked))
+    if (wrong !== undefined) return wrong
+    parts.unshift(older)
+  }
+  const all = new Map(parts.flatMap((part) => [...part]))
+  for (const id of all.keys()) {
+    if (all.size <= opIdWindow) break
+    all.delete(id)
+  }
+  return all
+}
+
+const lastCheckpoint = (files: ChainFiles): CheckpointHead => {
+  const last = files.checkpoints.at(-1)
+  if (last === undefined) return { number: 0, lastSeq: 0, digest: genesis }
+  const checkpoint = Checkpoint.parse(readSmallFile(last.path))
+  return {
+    number: last.number,
+    lastSeq: checkpoint.range[1],
+    digest: Checkpoint.digestOf(checkpoint),
+  }
+}
+
+/** hashes of the records behind `after`, the newest segment's being known. */
+const pendingHashes = (
+  input: RecoveryInput,
+  heads: ReadonlyArray<SegmentHead>,
+  after: number,
+  newest: Uint8Array,
+): Uint8Array => {
+  const newestBefore = heads.at(-1)?.before ?? 0
+  if (after >= newestBefore) return newest.subarray((after - newestBefore) * 32)
+  const parts: Array<Uint8Array> = []
+  const from = heads.findLastIndex((head) => head.before <= after)
+  for (let index = from; index < heads.length - 1; index++) {
+    const wrong = walkOlder(input, heads, index, ({ result }) => void parts.push(result.hashes))
+    if (wrong !== undefined) {
+      throw AuditError.of("TAMPER", `${wrong.file}: ${wrong.kind} at seq ${wrong.seq}`)
+    }
+  }
+  const skip = after - (heads[from]?.before ?? 0)
+  return concat(concat(...parts).subarray(skip * 32), newest)
+}
+
+/** FORMATS 4: a head behind what is known of it is a rollback. */
+const asRollback = (found: Finding): Finding =>
+  found.kind === "truncated" ? { ...found, kind: "rollback" } : found
+
+const firstDamning = (report: ChainReport): Finding | undefined =>
+  report.findings.find(({ kind }) => weightOf(kind) === "damning" || kind === "segment_missing")
+
+/** Records at the end whose declared signature is missing. */
+const unsignedOf = (report: ChainReport, declared: Declaration, seen: Seen, before: number) => {
+  const last = report.signatures.at(-1)
+  if (declared.signing === "checkpoint" || last?.state !== "none") return undefined
+  if (last.last !== report.state.seq) return undefined
+  const hashes = seen.hashes.subarray((last.first - 1 - before) * 32)
+  return { first: last.first, hashes }
+}
+
+const freeze = (found: Finding, state: ChainState): FrozenChain => ({
+  kind: "frozen",
+  finding: asRollback(found),
+  state,
+})
+
+/**
+ * Recovers the chain in a folder; `fresh` when there is none yet.
+ * Errors: SinkError; AuditError TAMPER from `pending`. Cost: reads the newest segment and, for the
+ * op_id window, what it takes of older ones to reach 65,536 records.
+ */
+export const recover = async (
+  directory: string,
+  input: RecoveryInput,
+): Promise<RecoveredChain | FrozenChain | { readonly kind: "fresh" }> => {
+  removeTemporaries(directory)
+  const files = listChain(directory)
+  if (files.segments.length === 0 && files.checkpoints.length === 0 && input.exportedTo === 0) {
+    return { kind: "fresh" }
+  }
+  const heads = readHeads(files)
+  if (!Array.isArray(heads)) return freeze(heads, emptyState)
+  const index = Math.max(0, heads.length - 1)
+  const state = stateBefore(heads, index)
+  const head = heads[index]
+  const declared = head?.declared
+  if (state === undefined) {
+    const found = finding("frame", (head?.before ?? 0) + 1, "", 0, "a whole last frame", "none")
+    return freeze(found, emptyState)
+  }
+  const seen = new Seen()
+  const run = verifyChain({
+    ...input,
+    files,
+    require: "signed",
+    watch: seen.watch,
+    ...(index > 0 && declared !== undefined ? { from: { segment: index, state, declared } } : {}),
+  })
+  let step = run.next()
+  while (!step.done) step = run.next()
+  return conclude(directory, input, { files, heads, seen, report: step.value })
+}
+
+const conclude = async (
+  directory: string,
+  input: RecoveryInput,
+  read: { files: ChainFiles; heads: ReadonlyArray<SegmentHead>; seen: Seen; report: ChainReport },
+): Promise<RecoveredChain | FrozenChain> => {
+  const { files, heads, seen, report } = read
+  const { state, declared, newest } = report
+  const before = heads.at(-1)?.before ?? 0
+  const damning = firstDamning(report)
+  if (damning !== undefined) return freeze(damning, state)
+  if (declared === undefined) {
+    return freeze(finding("stream_opened", 1, segmentName(1), 32, "StreamOpened", "none"), state)
+  }
+  const unsigned = unsignedOf(report, declared, seen, before)
+  const unsignedFrom = unsigned === undefined ? undefined : seen.offsetOf(unsigned.first)
+  const end = report.torn?.offset ?? files.segments.at(-1)?.size ?? 0
+  if (declared.fsync === "always" && unsignedFrom !== undefined) {
+    const bytes = end - unsignedFrom
+    if (bytes > unsyncedBytesMax) {
+      const expected = "at most 1 MiB of unsigned frames"
+      const at = unsigned?.first ?? 0
+      const file = segmentName(newest.number)
+      return freeze(
+        finding("sig_missing", at, file, unsignedFrom, expected, `${bytes} bytes`),
+        state,
+      )
+    }
+  }
+  const opIds = widenWindow(input, heads, state.seq, seen.opIds)
+  if (!(opIds instanceof Map)) return freeze(opIds, state)
+  const checkpoint = lastCheckpoint(files)
+  const cut = await cutTorn(directory, files, report)
+  const hashes = seen.hashes
+  return {
+    kind: "ready",
+    state,
+    declared,
+    newest,
+    checkpoint,
+    pending: () => pendingHashes(input, heads, checkpoint.lastSeq, hashes),
+    unsigned,
+    cut,
+    opIds,
+  }
+}
+
+const cutTorn = async (
+  directory: string,
+  files: ChainFiles,
+  report: ChainReport,
+): Promise<RecoveredChain["cut"]> => {
+  const { torn, tornSignatures } = report
+  let file: string | undefined
+  const segment = files.segments.at(-1)
+  if (torn !== undefined && segment !== undefined) {
+    file = await cutTail(directory, segment.file, torn, files.torn)
+  }
+  const signatures = files.signatures.get(tornSignatures?.segment ?? 0)
+  if (tornSignatures !== undefined && signatures !== undefined) {
+    const aside = await cutTail(directory, signatures.file, tornSignatures, files.torn)
+    file ??= aside
+  }
+  if (file === undefined) return undefined
+  return { bytes: (torn?.bytes ?? 0) + (tornSignatures?.bytes ?? 0), file }
+}

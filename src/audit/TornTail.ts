@@ -1,0 +1,91 @@
+/**
+ * Is what follows the last good frame a write that a crash cut short, or is it tampering?
+ *
+ * The question is decided by the conditions of FORMATS 4, all of which must hold. They are narrow on
+ * purpose: one flipped byte must never become a silent truncation.
+ *
+ * Source: FORMATS 4, Recovery.
+ */
+import { dataView, fromUtf8 } from "../base/Bytes.ts"
+import { b3, formatHash } from "../base/Hash.ts"
+import {
+  frameBytesMax,
+  frameOverheadBytes,
+  recordBytesMax,
+  selfHashBytes,
+  unsyncedBytesMax,
+} from "../base/Limits.ts"
+import type { FsyncPolicy } from "./Declaration.ts"
+
+export interface Tail {
+  readonly of: "frames" | "signatures"
+  /** All bytes behind the last good frame or `.sig` entry. */
+  readonly bytes: Uint8Array
+  /** Offset of `bytes` in the file. */
+  readonly offset: number
+  /** `prev` of the record that would have come next. */
+  readonly head: string
+  readonly fsync: FsyncPolicy
+  readonly isNewestUnsealed: boolean
+  /** A checkpoint, a manifest or, with always, a complete `.sig` entry goes beyond the good frames. */
+  readonly isCovered: boolean
+}
+
+const blockBytes = 512
+
+/** Zero to the end of the file from a byte inside the first bad frame on. */
+const endsInZeros = (bytes: Uint8Array): boolean => {
+  const last = bytes.findLastIndex((byte) => byte !== 0)
+  return last < bytes.length - 1 && last + 1 < frameBytesMax
+}
+
+const hasZeroBlock = (tail: Tail): boolean => {
+  const { bytes, offset } = tail
+  const end = Math.min(bytes.length, frameBytesMax)
+  for (let at = 0; at < end; ) {
+    const next = at + blockBytes - ((offset + at) % blockBytes)
+    const whole = next <= bytes.length
+    if (whole && bytes.subarray(at, next).every((byte) => byte === 0)) return true
+    at = next
+  }
+  return false
+}
+
+/** The first bad frame or entry runs past the end of the file. */
+const isIncomplete = ({ of, bytes }: Tail): boolean => {
+  const overhead = of === "frames" ? frameOverheadBytes : 4
+  return bytes.length < 4 || bytes.length < overhead + dataView(bytes).getUint32(0, true)
+}
+
+const bodyStart = Buffer.from('{"v":1,')
+const hashStart = Buffer.from([selfHashBytes, 0, 0, 0, 0x62, 0x33, 0x3a])
+
+/** Some body in the tail, with the head as prev, is followed by its own hash. */
+const hidesFrame = (tail: Tail): boolean => {
+  const bytes = Buffer.from(tail.bytes.buffer, tail.bytes.byteOffset, tail.bytes.length)
+  const prev = Buffer.from(`,"prev":"${tail.head}"}`)
+  for (let body = bytes.indexOf(bodyStart); body >= 0; body = bytes.indexOf(bodyStart, body + 1)) {
+    const limit = body + recordBytesMax
+    let hash = bytes.indexOf(hashStart, body)
+    for (; hash >= 0 && hash <= limit; hash = bytes.indexOf(hashStart, hash + 1)) {
+      const candidate = bytes.subarray(body, hash)
+      const stored = fromUtf8(bytes.subarray(hash + 4, hash + 4 + selfHashBytes))
+      if (!candidate.subarray(-prev.length).equals(prev)) continue
+      if (stored === formatHash(b3(candidate))) return true
+    }
+  }
+  return false
+}
+
+/** `torn`, or the condition that does not hold. */
+export const judgeTail = (tail: Tail): "torn" | string => {
+  if (!tail.isNewestUnsealed) return "the segment is not the newest, or it is sealed"
+  if (tail.isCovered) return "a checkpoint, a manifest or a signature goes beyond it"
+  if (tail.fsync === "always" && tail.bytes.length > unsyncedBytesMax) {
+    return "more than 1 MiB, which fsync=always never leaves behind"
+  }
+  if (!isIncomplete(tail) && !endsInZeros(tail.bytes) && !hasZeroBlock(tail)) {
+    return "the frame is whole and no block of it is missing"
+  }
+  return tail.of === "frames" && hidesFrame(tail) ? "it hides a complete frame" : "torn"
+}

@@ -1,0 +1,235 @@
+/**
+ * A whole log, verified: every chain below a WAL or export directory, and what only all of them
+ * together show.
+ *
+ * Reads nothing but what it is given, trusts nothing that it finds beside the log, and answers
+ * `valid`, `invalid` or `unknown`; with `integrity`, `intact` instead of valid and unknown.
+ * Memory does not grow with the log. Source: FORMATS 7.
+ */
+import type { Engine } from "../engine/Engine.ts"
+import type { Trust } from "../signing/Trust.ts"
+import { type ChainName, chainDirectory, listChain, listChains } from "../sink/Segment.ts"
+import { type ChainReport, type ExpectedHead, type Step, verifyChain } from "./ChainVerify.ts"
+import { compareFindings, type Finding, type Verdict, weightOf } from "./Finding.ts"
+import { KeyJudge } from "./KeyJudge.ts"
+import { exportedTo, verifyManifests } from "./ManifestCheck.ts"
+
+export interface ExpectedPosition extends ChainName, ExpectedHead {}
+
+export interface VerifyOptions {
+  readonly root: string
+  readonly trust: Trust | undefined
+  readonly integrity: boolean
+  readonly require: "signed" | "checkpointed"
+  readonly expectHeads: ReadonlyArray<ExpectedPosition>
+  /** Units: Unix milliseconds, the verifier's now. */
+  readonly nowMs: number
+}
+
+/** What the report says of one chain. Plain data, so that it can cross threads. */
+export interface StreamReport {
+  readonly writer_id: string
+  readonly stream: string
+  readonly log_id: string | null
+  readonly records: number
+  readonly head_seq: number
+  readonly head: string
+  /** Records with a record or batch signature that counts. */
+  readonly signed: number
+  readonly checkpointed_to: number
+  readonly proven_to: number
+  readonly findings: ReadonlyArray<Finding>
+  readonly notes: ReadonlyArray<string>
+  /** Chains that this one, a control chain, announces. */
+  readonly announces: ReadonlyArray<{
+    readonly writer_id: string
+    readonly stream: string
+    readonly self_hash: string
+  }>
+  readonly opened_hash: string | null
+}
+
+export interface LogReport {
+  readonly verdict: Verdict
+  readonly trust: string
+  /** Last seq that is proven, by `writer_id/stream`. */
+  readonly proven_to: Readonly<Record<string, number>>
+  readonly records: number
+  readonly streams: ReadonlyArray<Omit<StreamReport, "announces" | "opened_hash" | "notes">>
+  readonly notes: ReadonlyArray<string>
+}
+
+const announcesOf = (report: ChainReport): StreamReport["announces"] =>
+  report.control.flatMap(({ kind, attrs }) => {
+    const { writer_id, stream, self_hash } = attrs
+    return kind === "ChainOpened" &&
+      typeof writer_id === "string" &&
+      typeof stream === "string" &&
+      typeof self_hash === "string"
+      ? [{ writer_id, stream, self_hash }]
+      : []
+  })
+
+/** Verifies one chain of a log. Errors: SinkError when a file cannot be read. */
+export function* verifyStream(
+  engine: Engine,
+  options: VerifyOptions,
+  name: ChainName,
+): Generator<Step, StreamReport> {
+  const { root, trust, nowMs, expectHeads } = options
+  const { writerId, stream } = name
+  const directory = chainDirectory(root, writerId, stream)
+  const files = listChain(directory)
+  const logId = trust?.logId
+  const judge = new KeyJudge({ trust, keysRoot: root, logId, writerId, stream, nowMs })
+  const report = yield* verifyChain({
+    engine,
+    writerId,
+    stream,
+    files,
+    judge,
+    logId,
+    expected: expectHeads.filter((head) => head.writerId === writerId && head.stream === stream),
+    exportedTo: exportedTo(directory),
+    require: options.require,
+  })
+  const findings = [...report.findings, ...verifyManifests(engine, files, judge, report)]
+  return {
+    writer_id: writerId,
+    stream,
+    log_id: report.declared?.logId ?? null,
+    records: report.records,
+    head_seq: report.state.seq,
+    head: report.head,
+    signed: report.coverage.signed,
+    checkpointed_to: report.checkpointedTo,
+    proven_to: report.coverage.provenTo,
+    findings: findings.sort(compareFindings),
+    notes: report.notes,
+    announces: announcesOf(report),
+    opened_hash: report.openedHash ?? null,
+  }
+}
+
+/** What the control chains announce and the folders do not hold, or hold another way. */
+const crossCheck = (streams: ReadonlyArray<StreamReport>): Array<StreamReport> => {
+  const byName = new Map(streams.map((stream) => [`${stream.writer_id}/${stream.stream}`, stream]))
+  for (const { announces } of streams) {
+    for (const { writer_id, stream, self_hash } of announces) {
+      const key = `${writer_id}/${stream}`
+      const chain = byName.get(key)
+      if (chain === undefined) byName.set(key, missingStream(writer_id, stream, self_hash))
+      else if (chain.opened_hash !== null && chain.opened_hash !== self_hash) {
+        const finding = { ...at("fork", 1), expected: self_hash, found: chain.opened_hash }
+        const findings = [...chain.findings, finding].sort(compareFindings)
+        byName.set(key, { ...chain, findings })
+      }
+    }
+  }
+  return [...byName.values()]
+}
+
+const at = (kind: Finding["kind"], seq: number) => ({ kind, seq, file: "", offset: 0 })
+
+const missingStream = (writer_id: string, stream: string, self_hash: string): StreamReport => ({
+  writer_id,
+  stream,
+  log_id: null,
+  records: 0,
+  head_seq: 0,
+  head: "b3:0",
+  signed: 0,
+  checkpointed_to: 0,
+  proven_to: 0,
+  findings: [
+    { ...at("segment_missing", 1), expected: `a chain opened by ${self_hash}`, found: "no folder" },
+  ],
+  notes: [],
+  announces: [],
+  opened_hash: null,
+})
+
+const damns = (stream: StreamReport): boolean =>
+  stream.findings.some(({ kind }) => weightOf(kind) === "damning")
+
+/** A chain about which something is not known. */
+const leavesOpen = (stream: StreamReport): boolean =>
+  stream.findings.some(({ kind }) => weightOf(kind) === "uncertain") ||
+  stream.proven_to < stream.head_seq
+
+const verdictOf = (streams: ReadonlyArray<StreamReport>, options: VerifyOptions): Verdict => {
+  if (streams.some(damns)) return "invalid"
+  if (options.integrity) {
+    return streams.some(({ findings }) => findings.some(({ kind }) => kind === "segment_missing"))
+      ? "unknown"
+      : "intact"
+  }
+  const isEmpty = streams.every(({ records }) => records === 0)
+  return options.trust === undefined || isEmpty || streams.some(leavesOpen) ? "unknown" : "valid"
+}
+
+const trustText = ({ trust, integrity }: VerifyOptions): string => {
+  if (integrity) return "not asked for"
+  if (trust === undefined) return "none"
+  const keys = trust.keys.map(({ keyId }) => keyId).join(", ")
+  return trust.logId === undefined ? `${keys} (log not pinned)` : `${keys} for log ${trust.logId}`
+}
+
+const notesOf = (streams: ReadonlyArray<StreamReport>, options: VerifyOptions): Array<string> => {
+  const notes = streams.flatMap((stream) => [
+    ...stream.notes,
+    ...(stream.records === 0
+      ? []
+      : [`not proven beyond seq ${stream.proven_to} of ${stream.writer_id} / ${stream.stream}`]),
+  ])
+  const announced = new Set(
+    streams.flatMap(({ announces }) =>
+      announces.map((chain) => `${chain.writer_id}/${chain.stream}`),
+    ),
+  )
+  const isWatched = streams.every(
+    ({ writer_id, stream, announces }) =>
+      announced.has(`${writer_id}/${stream}`) || announces.length > 0,
+  )
+  if (!isWatched) notes.push("not proven that no chain is missing: no control chain names them all")
+  if (options.trust !== undefined && options.trust.logId === undefined) notes.push("log not pinned")
+  return notes
+}
+
+/** Joins the reports of all chains of a log. */
+export const joinReports = (
+  reports: ReadonlyArray<StreamReport>,
+  options: VerifyOptions,
+): LogReport => {
+  const streams = crossCheck(reports)
+  return {
+    verdict: verdictOf(streams, options),
+    trust: trustText(options),
+    proven_to: Object.fromEntries(
+      streams.map((stream) => [`${stream.writer_id}/${stream.stream}`, stream.proven_to]),
+    ),
+    records: streams.reduce((sum, { records }) => sum + records, 0),
+    streams: streams.map(({ announces: _a, opened_hash: _o, notes: _n, ...shown }) => shown),
+    notes: notesOf(streams, options),
+  }
+}
+
+/**
+ * Verifies all chains in this thread, one after the other.
+ * Errors: SinkError when the directory or a file cannot be read.
+ */
+export function* verifyLog(engine: Engine, options: VerifyOptions): Generator<Step, LogReport> {
+  const reports: Array<StreamReport> = []
+  for (const name of listChains(options.root)) {
+    reports.push(yield* verifyStream(engine, options, name))
+  }
+  return joinReports(reports, options)
+}
+
+/** Runs a verification to its end. */
+export const finish = <A>(run: Generator<Step, A>): A => {
+  for (;;) {
+    const step = run.next()
+    if (step.done === true) return step.value
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * What of a CloudTrail value may stand in a record: no address, no name of a person, no secret, and
+ * nothing long. What is taken out leaves a mark in its place.
+ *
+ * Does not protect against personal data in free text, or in a member whose name does not show it;
+ * the privacy modes of the log itself come on top. The rules are docs/reference/cloudtrail.md.
+ */
+import { isIP } from "node:net"
+import { utf8 } from "../base/Bytes.ts"
+import { b3Text } from "../base/Hash.ts"
+import type { Json, JsonObject } from "../record/Canonical.ts"
+
+/** Units: UTF-8 bytes. A longer string keeps `keptBytes` of its beginning. */
+const stringBytesMax = 128
+const keptBytes = 96
+const keyBytesMax = 64
+const itemsMax = 8
+const levelsMax = 6
+
+const ipMark = "[ip]"
+const secretMark = "[secret]"
+const deepMark = "[deep]"
+
+export const hashText = (text: string): string => b3Text(utf8(text))
+
+// Anonymized logs hold quads such as 08.1.250.216, which no parser takes for an address.
+const dottedQuad = /^\d{1,3}(\.\d{1,3}){3}$/
+
+/** An IPv4 or IPv6 address, with a port, in brackets, or as a network of one host. */
+const isAddress = (text: string): boolean => {
+  if (text.length > 64) return false
+  const bare = text.replace(/\/(32|128)$/, "")
+  const host = bare.replace(/^\[(.*)\](:\d{1,5})?$/, "$1").replace(/%[\w.-]+$/, "")
+  return dottedQuad.test(host.replace(/:\d{1,5}$/, "")) || isIP(host) !== 0
+}
+
+const email = /[^\s@,;:<>"'()[\]/]+@[^\s@,;:<>"'()[\]/]+\.[^\s@,;:<>"'()[\]/]+/gu
+
+const secretKey = new RegExp(
+  "(password|passwd|passphrase|passcode|secret|secretkey|secretaccesskey|secretstring|" +
+    "secretbinary|privatekey|privatekeypem|sessiontoken|securitytoken|authtoken|accesstoken|" +
+    "refreshtoken|idtoken|bearertoken|identitytoken|tokenvalue|tokencode|authenticationcode|" +
+    "apikey|keymaterial|plaintext|userdata|streamurl|authorization|cookie|samlassertion|" +
+    "authparameters|connectionstring|signature)$",
+)
+
+const secretValue =
+  /-----BEGIN [A-Z ]*PRIVATE KEY-----|[?&]X-Amz-(Signature|Security-Token|Credential)=|^Bearer /i
+
+const personKey =
+  /^(username|usernames|user|loginname|displayname|givenname|familyname|email|emailaddress|rolesessionname|sourceidentity|nameid|instanceosuser|osuser)$/
+
+const plainKey = (key: string): string => key.toLowerCase().replace(/[^a-z0-9]/g, "")
+
+/** A unique id of AWS, or an account number. */
+const uniqueId = /^(A[A-Z0-9]{15,127}|\d{12})$/
+
+/** `ID:name` keeps the id; `undefined` for any other form. */
+export const principal = (text: string): string | undefined => {
+  if (uniqueId.test(text)) return text
+  const colon = text.indexOf(":")
+  const isPair = colon > 0 && uniqueId.test(text.slice(0, colon))
+  return isPair ? `${text.slice(0, colon)}:${hashText(text.slice(colon + 1))}` : undefined
+}
+
+const personArn = /^(arn:[^\s]*:(?:user|federated-user|assumed-role\/[^/\s]+)\/)(\S+)$/
+
+/** An ARN of a user or a session, with the name of the person as its hash. */
+const arn = (text: string): string =>
+  text.replace(personArn, (_, before: string, name: string) => `${before}${hashText(name)}`)
+
+/** The beginning of a long string and how many bytes follow, as `…+123`. */
+const shorten = (text: string): string => {
+  const bytes = utf8(text)
+  if (bytes.length <= stringBytesMax) return text
+  let kept = ""
+  let size = 0
+  for (const char of text) {
+    size += utf8(char).length
+    if (size > keptBytes) break
+    kept += char
+  }
+  // NFC is closed under substrings, and the ellipsis composes with nothing.
+  return `${kept}…+${bytes.length - utf8(kept).length}`
+}
+
+/** One string of the event, cleaned and shortened. */
+export const cleanString = (text: string): string => {
+  if (isAddress(text)) return ipMark
+  if (secretValue.test(text)) return secretMark
+  const named = principal(text) ?? arn(text)
+  return shorten(named.replace(email, (match) => hashText(match)))
+}
+
+const cleanKey = (key: string): string => {
+  const isLong = utf8(key).length > keyBytesMax
+  return isLong || isAddress(key) || key.search(email) !== -1 ? hashText(key) : key
+}
+
+/** A name, or a list of names, by hash. */
+const hashTexts = (value: Json): Json => {
+  if (typeof value === "string") return hashText(value)
+  return Array.isArray(value) ? value.map(hashTexts) : value
+}
+
+const cleanMember = (key: string, value: Json, level: number): Json => {
+  const plain = plainKey(key)
+  if (secretKey.test(plain)) return secretMark
+  return cleanValue(personKey.test(plain) ? hashTexts(value) : value, level)
+}
+
+const cleanItems = (items: ReadonlyArray<Json>, level: number): ReadonlyArray<Json> => {
+  const kept = items.slice(0, itemsMax).map((item) => cleanValue(item, level))
+  return items.length > itemsMax ? [...kept, `…+${items.length - itemsMax}`] : kept
+}
+
+/** Members without a value (null) are left out. */
+export const cleanObject = (object: JsonObject, level = 1): JsonObject => {
+  const out: { [key: string]: Json } = Object.create(null)
+  for (const key of Object.keys(object)) {
+    const value = object[key]
+    if (value === null || value === undefined) continue
+    out[cleanKey(key)] = cleanMember(key, value, level + 1)
+  }
+  return out
+}
+
+const cleanValue = (value: Json, level: number): Json => {
+  if (typeof value === "string") return cleanString(value)
+  if (typeof value !== "object" || value === null) return value
+  if (level > levelsMax) return deepMark
+  return Array.isArray(value)
+    ? cleanItems(value, level + 1)
+    : cleanObject(value as JsonObject, level)
+}

@@ -1,0 +1,35 @@
+/**
+ * Which engine a process uses.
+ *
+ * A forced engine that cannot be had stops the start; only `auto` falls back, and says so once.
+ */
+import type { Engine } from "./Engine.ts"
+import { EngineError } from "./EngineError.ts"
+import { openJs } from "./EngineJs.ts"
+import { openNative } from "./EngineNative.ts"
+
+export type EngineChoice = "auto" | "native" | "js"
+
+let hasWarned = false
+
+const fallBack = (reason: string, warn: (line: string) => void): Engine => {
+  if (!hasWarned) {
+    hasWarned = true
+    warn(`WARNING: the native engine is not available, the slower JS engine is used: ${reason}`)
+  }
+  return openJs()
+}
+
+/**
+ * Opens the engine of a choice. `warn` gets one line the first time `auto` falls back.
+ * Errors: EngineError ENGINE_UNAVAILABLE where `native` cannot be had.
+ */
+export const selectEngine = (choice: EngineChoice, warn: (line: string) => void): Engine => {
+  if (choice === "js") return openJs()
+  try {
+    return openNative()
+  } catch (error) {
+    if (choice === "native" || !(error instanceof EngineError)) throw error
+    return fallBack(error.message, warn)
+  }
+}

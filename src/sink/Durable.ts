@@ -1,0 +1,213 @@
+/**
+ * Files that survive a crash.
+ *
+ * The one sequence for a new file, as system calls:
+ *
+ *     open(tmp, O_CREAT|O_EXCL|O_WRONLY, 0600)  write  fsync(tmp)  close
+ *     rename(tmp, name)  open(dir)  fsync(dir)  close
+ *
+ * After a crash at any point either the whole new file is there under its name or nothing but a
+ * `.tmp` that recovery removes. An append is `pwrite` at the end that we know, then `fdatasync`:
+ * the data and the new size reach the disk, the modification time need not.
+ *
+ * An fsync error is never retried: the kernel may have dropped the dirty pages and answer the next
+ * call with success (the "fsyncgate" of 2018), so the state is unknown from then on.
+ *
+ * Not protected against: a device that acknowledges a flush that it did not make.
+ */
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  fstatSync,
+  fsync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs"
+import { open, rename, unlink } from "node:fs/promises"
+import { dirname, join, resolve } from "node:path"
+import { SinkError, sinkError, stateUnknown } from "./SinkError.ts"
+
+const fileMode = 0o600
+const directoryMode = 0o700
+export const temporarySuffix = ".tmp"
+
+export const syncDirectory = (path: string): void => {
+  const fd = openSync(path, "r")
+  try {
+    fsyncSync(fd)
+  } catch (cause) {
+    throw stateUnknown("fsync of", path, cause)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Creates `path` and what is missing above it, 0700, each entry fsynced into its parent. */
+export const makeDirectory = (path: string): void => {
+  const full = resolve(path)
+  const found = statSync(full, { throwIfNoEntry: false })
+  if (found?.isDirectory() === true) return
+  if (found !== undefined) {
+    throw new SinkError({ code: "IO", path, message: `${path} is not a directory` })
+  }
+  const parent = dirname(full)
+  if (parent !== full) makeDirectory(parent)
+  try {
+    mkdirSync(full, { mode: directoryMode })
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "EEXIST") return
+    throw sinkError("create the directory", path, cause)
+  }
+  syncDirectory(parent)
+}
+
+/** Refuses what others may read or write. FORMATS 4: directories 0700, files 0600. */
+export const checkPrivate = (path: string): void => {
+  const { mode } = statSync(path)
+  if ((mode & 0o077) === 0) return
+  const octal = (mode & 0o777).toString(8).padStart(4, "0")
+  const wanted = statSync(path).isDirectory() ? "0700" : "0600"
+  throw new SinkError({
+    code: "MODE",
+    path,
+    message: `${path} has mode ${octal}, others can reach it; run: chmod ${wanted} ${path}`,
+  })
+}
+
+/** FORMATS 4: names that differ only in case must not meet in one folder. */
+export const checkCaseSensitive = (directory: string): void => {
+  const probe = join(directory, `~case-${process.pid}${temporarySuffix}`)
+  closeSync(openSync(probe, "w", fileMode))
+  try {
+    const other = join(directory, `~CASE-${process.pid}${temporarySuffix.toUpperCase()}`)
+    if (statSync(other, { throwIfNoEntry: false }) === undefined) return
+    throw new SinkError({
+      code: "CASE_INSENSITIVE",
+      path: directory,
+      message: `${directory} is on a case-insensitive file system, where two chains could share one folder`,
+    })
+  } finally {
+    unlinkSync(probe)
+  }
+}
+
+const writeAll = (fd: number, bytes: Uint8Array, position: number): void => {
+  let done = 0
+  while (done < bytes.length) {
+    done += writeSync(fd, bytes, done, bytes.length - done, position + done)
+  }
+}
+
+/** Puts `bytes` under `path`, replacing what was there, by the sequence above. */
+export const writeFileDurably = async (path: string, bytes: Uint8Array): Promise<void> => {
+  const temporary = path + temporarySuffix
+  try {
+    const file = await open(temporary, "w", fileMode)
+    try {
+      await file.writeFile(bytes)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+  } catch (cause) {
+    // It may never have been created, or the disk is gone: the first error is the one to tell.
+    await unlink(temporary).catch(() => undefined)
+    throw sinkError("write", path, cause)
+  }
+  syncDirectory(dirname(path))
+}
+
+/** A file that only grows, plus one patch of its head when it is sealed. */
+export class AppendFile {
+  readonly path: string
+  /** Units: bytes known to be handed to the operating system. */
+  size: number
+  readonly #fd: number
+
+  private constructor(path: string, fd: number, size: number) {
+    this.path = path
+    this.size = size
+    this.#fd = fd
+  }
+
+  static open(path: string): AppendFile {
+    try {
+      const fd = openSync(path, "r+")
+      return new AppendFile(path, fd, fstatSync(fd).size)
+    } catch (cause) {
+      throw sinkError("open", path, cause)
+    }
+  }
+
+  /** For a file whose missing or empty state means the same; the caller fsyncs the directory. */
+  static openOrCreate(path: string): AppendFile {
+    try {
+      const fd = openSync(path, constants.O_RDWR | constants.O_CREAT, fileMode)
+      return new AppendFile(path, fd, fstatSync(fd).size)
+    } catch (cause) {
+      throw sinkError("open", path, cause)
+    }
+  }
+
+  /** Creates the file durably with its first bytes. */
+  static async create(path: string, head: Uint8Array): Promise<AppendFile> {
+    await writeFileDurably(path, head)
+    return AppendFile.open(path)
+  }
+
+  /**
+   * Appends all of `bytes` or nothing.
+   * Errors: SinkError; STATE_UNKNOWN when a part could not be taken back.
+   */
+  append(bytes: Uint8Array): void {
+    try {
+      writeAll(this.#fd, bytes, this.size)
+    } catch (cause) {
+      try {
+        ftruncateSync(this.#fd, this.size)
+      } catch (second) {
+        throw stateUnknown("taking back a half-written append to", this.path, second)
+      }
+      throw sinkError("append to", this.path, cause)
+    }
+    this.size += bytes.length
+  }
+
+  patch(bytes: Uint8Array, position: number): void {
+    try {
+      writeAll(this.#fd, bytes, position)
+    } catch (cause) {
+      throw stateUnknown("patching", this.path, cause)
+    }
+  }
+
+  /** Data and size durable. Cost: one fdatasync in libuv's pool. */
+  sync(): Promise<void> {
+    return this.#flush(fdatasync)
+  }
+
+  /** Data and all metadata durable. */
+  syncAll(): Promise<void> {
+    return this.#flush(fsync)
+  }
+
+  close(): void {
+    closeSync(this.#fd)
+  }
+
+  #flush(call: typeof fsync): Promise<void> {
+    return new Promise((done, fail) => {
+      call(this.#fd, (cause) => {
+        if (cause === null) done()
+        else fail(stateUnknown("fsync of", this.path, cause))
+      })
+    })
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * The lock of a chain: one process writes it, and the lock dies with that process.
+ *
+ * An SQLite transaction (`BEGIN IMMEDIATE` on an empty database) holds an fcntl lock of the
+ * operating system; SQLite also keeps two handles of one process apart, which bare fcntl does not.
+ * The holder's name lies beside it in a plain file, for people only: who has the lock is decided
+ * by the operating system alone. See docs/decisions/0005-chain-lock.md.
+ *
+ * Not protected against: network file systems that lie about locks; a process that ignores it.
+ */
+import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs"
+import { hostname } from "node:os"
+import { dirname, join } from "node:path"
+import type { DatabaseSync } from "node:sqlite"
+import { encodeName } from "../record/Name.ts"
+import { makeDirectory } from "./Durable.ts"
+import { SinkError } from "./SinkError.ts"
+
+export interface Lock {
+  readonly release: () => void
+}
+
+const folder = "~locks"
+
+type Open = (path: string) => DatabaseSync
+
+// Loaded on first use: Node 22 prints a warning when it loads node:sqlite, and readers need none.
+let openDatabase: Open | undefined
+const sqlite = async (): Promise<Open> => {
+  if (openDatabase === undefined) {
+    const { DatabaseSync: Database } = await import("node:sqlite")
+    openDatabase = (path) => new Database(path, { timeout: 0 })
+  }
+  return openDatabase
+}
+
+const holder = (path: string): string => {
+  try {
+    return readFileSync(`${path}.holder`, "utf8").trim()
+  } catch {
+    return "an unnamed process"
+  }
+}
+
+/**
+ * Takes the lock of one chain below `walDir`.
+ * Errors: SinkError LOCKED, its message says who holds it.
+ */
+export const acquireLock = async (
+  walDir: string,
+  writerId: string,
+  stream: string,
+  sinceText: string,
+): Promise<Lock> => {
+  const path = join(walDir, folder, encodeName(writerId), `${encodeName(stream)}.lock`)
+  makeDirectory(dirname(path))
+  closeSync(openSync(path, "a", 0o600))
+  const open = await sqlite()
+  const database = open(path)
+  try {
+    database.exec("BEGIN IMMEDIATE")
+  } catch {
+    database.close()
+    throw new SinkError({
+      code: "LOCKED",
+      path,
+      message: `the chain ${writerId} / ${stream} is being written by ${holder(path)}; stop it first, or use another --writer`,
+    })
+  }
+  const text = `process ${process.pid} on ${hostname()} since ${sinceText}\n`
+  writeFileSync(`${path}.holder`, text, { mode: 0o600 })
+  return { release: () => database.close() }
+}

@@ -1,0 +1,60 @@
+/**
+ * What can go wrong below a sink.
+ *
+ * `STATE_UNKNOWN` is the fatal kind: an fsync failed, or a half-written append could not be taken
+ * back, so nobody knows what the disk holds. The writer stops and only Recovery may go on.
+ */
+import * as Data from "effect/Data"
+
+export type SinkErrorCode =
+  | "CASE_INSENSITIVE"
+  | "IO"
+  | "LOCKED"
+  | "MODE"
+  | "NAME_TOO_LONG"
+  | "NOT_FOUND"
+  | "NO_SPACE"
+  | "STATE_UNKNOWN"
+
+export class SinkError extends Data.TaggedError("SinkError")<{
+  readonly code: SinkErrorCode
+  readonly path: string
+  readonly message: string
+}> {
+  get isRetryable(): boolean {
+    return this.code === "IO" || this.code === "NO_SPACE" || this.code === "LOCKED"
+  }
+}
+
+const spaceCodes = new Set(["ENOSPC", "EDQUOT", "EFBIG"])
+
+const sentences: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EDQUOT: "the disk quota is used up",
+  EFBIG: "the file would become too large",
+  EIO: "the device reported an I/O error",
+  EISDIR: "is a directory",
+  EMFILE: "too many open files",
+  ENOENT: "no such file or directory",
+  ENOSPC: "the disk is full",
+  ENOTDIR: "is not a directory",
+  EROFS: "the file system is read-only",
+}
+
+const errnoOf = (cause: unknown): string =>
+  cause instanceof Error && "code" in cause ? String(cause.code) : "EIO"
+
+/** One sentence for a failed system call; `what` is the verb phrase that was tried. */
+export const sinkError = (what: string, path: string, cause: unknown): SinkError => {
+  const errno = errnoOf(cause)
+  const code = spaceCodes.has(errno) ? "NO_SPACE" : errno === "ENOENT" ? "NOT_FOUND" : "IO"
+  const why = sentences[errno] ?? errno
+  return new SinkError({ code, path, message: `cannot ${what} ${path}: ${why}` })
+}
+
+export const stateUnknown = (what: string, path: string, cause: unknown): SinkError =>
+  new SinkError({
+    code: "STATE_UNKNOWN",
+    path,
+    message: `${what} ${path} failed (${sentences[errnoOf(cause)] ?? errnoOf(cause)}), so what the disk holds is unknown; reopen the log to recover`,
+  })

@@ -1,0 +1,60 @@
+/**
+ * Copies of files that leave the log: written once, whole and durably, digested on the way.
+ *
+ * Source: FORMATS 5 (export layout).
+ */
+import { createReadStream } from "node:fs"
+import { open, rename, unlink } from "node:fs/promises"
+import { dirname } from "node:path"
+import type { Hasher } from "../engine/Engine.ts"
+import { syncDirectory, temporarySuffix } from "./Durable.ts"
+import { sinkError } from "./SinkError.ts"
+
+export interface Copied {
+  /** Units: bytes of the whole file. */
+  readonly bytes: number
+  /** Shape: 32 bytes, BLAKE3 of the whole file. */
+  readonly digest: Uint8Array
+}
+
+const pieceBytes = 1 << 20
+
+/** Reads a whole file into a hasher. Errors: SinkError. */
+export const digestFile = async (path: string, hasher: Hasher): Promise<Copied> => {
+  let bytes = 0
+  try {
+    for await (const piece of createReadStream(path, { highWaterMark: pieceBytes })) {
+      hasher.update(piece as Uint8Array)
+      bytes += (piece as Uint8Array).length
+    }
+  } catch (cause) {
+    throw sinkError("read", path, cause)
+  }
+  return { bytes, digest: hasher.digest() }
+}
+
+/** Copies a file by the durable sequence of Durable. Errors: SinkError. */
+export const copyDurably = async (from: string, to: string, hasher: Hasher): Promise<Copied> => {
+  const temporary = to + temporarySuffix
+  let bytes = 0
+  try {
+    const file = await open(temporary, "w", 0o600)
+    try {
+      for await (const piece of createReadStream(from, { highWaterMark: pieceBytes })) {
+        hasher.update(piece as Uint8Array)
+        await file.writeFile(piece as Uint8Array)
+        bytes += (piece as Uint8Array).length
+      }
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, to)
+  } catch (cause) {
+    // It may never have been created: the first error is the one to tell.
+    await unlink(temporary).catch(() => undefined)
+    throw sinkError(`copy ${from} to`, to, cause)
+  }
+  syncDirectory(dirname(to))
+  return { bytes, digest: hasher.digest() }
+}

@@ -1,0 +1,150 @@
+/**
+ * The write-ahead log of one chain as files (FORMATS 4).
+ *
+ * Invariants:
+ * - One segment is open at most; the next is created only when the last is sealed and durable.
+ * - A segment holds at least one frame before it is sealed.
+ * - Files are closed only when no fsync is under way on them.
+ *
+ * Source: FORMATS 4, LEDGER C-75.
+ */
+import { join } from "node:path"
+import { frameBytesMax } from "../base/Limits.ts"
+import { formatHeader } from "../record/Frame.ts"
+import { AppendFile, syncDirectory, writeFileDurably } from "./Durable.ts"
+import { checkpointName, segmentName, signaturesName } from "./Segment.ts"
+import type { Sink } from "./Sink.ts"
+import { SinkError } from "./SinkError.ts"
+
+const countOffset = 10
+
+export class SinkWal implements Sink {
+  readonly #directory: string
+  readonly #rotateBytes: number
+  /** Number of the newest segment, 0 before the first. */
+  #number: number
+  /** Frames in the open segment. */
+  #count: number
+  #segment: AppendFile | undefined
+  #signatures: AppendFile | undefined
+  readonly #flushing = new Set<Promise<void>>()
+  #failed: SinkError | undefined
+
+  /** `newest` is the newest segment as recovery left it; sealed ones are never opened again. */
+  constructor(options: {
+    readonly directory: string
+    readonly rotateBytes: number
+    readonly newest: { readonly number: number; readonly count: number; readonly open: boolean }
+  }) {
+    this.#directory = options.directory
+    this.#rotateBytes = options.rotateBytes
+    this.#number = options.newest.number
+    this.#count = options.newest.open ? options.newest.count : 0
+    if (options.newest.open) this.#segment = AppendFile.open(this.#path(segmentName))
+  }
+
+  room(): number {
+    if (this.#segment === undefined) return 0
+    const room = Math.max(0, this.#rotateBytes - this.#segment.size)
+    return this.#count === 0 ? Math.max(room, frameBytesMax) : room
+  }
+
+  write(frames: Uint8Array, _firstSeq: number, count: number): void {
+    this.#attempt(() => this.#openSegment().append(frames))
+    this.#count += count
+  }
+
+  writeSignatures(entries: Uint8Array): void {
+    this.#attempt(() => {
+      if (this.#signatures === undefined) {
+        this.#signatures = AppendFile.openOrCreate(this.#path(signaturesName))
+        // The name must be durable before anything that counts on the entries is signed.
+        syncDirectory(this.#directory)
+      }
+      this.#signatures.append(entries)
+    })
+  }
+
+  async sync(what: "frames" | "signatures"): Promise<void> {
+    const file = what === "frames" ? this.#segment : this.#signatures
+    if (file !== undefined) await this.#flush(file.sync())
+  }
+
+  async rotate(then: "begin" | "wait"): Promise<void> {
+    if (this.#segment !== undefined && this.#count > 0) await this.#seal(this.#segment)
+    if (then === "wait" || this.#segment !== undefined) return
+    const number = this.#number + 1
+    const path = join(this.#directory, segmentName(number))
+    this.#segment = await this.#attemptLater(() => AppendFile.create(path, formatHeader(0)))
+    this.#number = number
+    this.#count = 0
+  }
+
+  async writeCheckpoint(number: number, bytes: Uint8Array): Promise<void> {
+    const path = join(this.#directory, checkpointName(number))
+    await this.#attemptLater(() => writeFileDurably(path, bytes))
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#flushing)
+    this.#segment?.close()
+    this.#signatures?.close()
+    this.#segment = undefined
+    this.#signatures = undefined
+  }
+
+  async #seal(segment: AppendFile): Promise<void> {
+    await this.#flush(segment.syncAll())
+    if (this.#signatures !== undefined) await this.#flush(this.#signatures.syncAll())
+    this.#attempt(() => {
+      syncDirectory(this.#directory)
+      const header = formatHeader(this.#count)
+      segment.patch(header.subarray(countOffset, countOffset + 4), countOffset)
+    })
+    await this.#flush(segment.syncAll())
+    await this.close()
+  }
+
+  #openSegment(): AppendFile {
+    if (this.#segment !== undefined) return this.#segment
+    const path = this.#directory
+    throw new SinkError({ code: "IO", path, message: `no segment is open in ${path}` })
+  }
+
+  #path(name: (number: number) => string): string {
+    return join(this.#directory, name(this.#number))
+  }
+
+  async #flush(flushing: Promise<void>): Promise<void> {
+    this.#flushing.add(flushing)
+    try {
+      await this.#attemptLater(() => flushing)
+    } finally {
+      this.#flushing.delete(flushing)
+    }
+  }
+
+  #attempt(step: () => void): void {
+    if (this.#failed !== undefined) throw this.#failed
+    try {
+      step()
+    } catch (cause) {
+      throw this.#remember(cause)
+    }
+  }
+
+  async #attemptLater<A>(step: () => Promise<A>): Promise<A> {
+    if (this.#failed !== undefined) throw this.#failed
+    try {
+      return await step()
+    } catch (cause) {
+      throw this.#remember(cause)
+    }
+  }
+
+  /** Once the state is unknown no further call may pretend otherwise. */
+  #remember(cause: unknown): unknown {
+    if (cause instanceof SinkError && cause.code === "STATE_UNKNOWN") this.#failed = cause
+    return cause
+  }
+}

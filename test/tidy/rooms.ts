@@ -1,0 +1,49 @@
+/**
+ * The floor of every room. A file imports from its own room and from rooms on lower floors, never
+ * from the same floor, never upward. There are no exceptions.
+ */
+export const floors: Readonly<Record<string, number>> = {
+  base: 0,
+  record: 1,
+  chain: 2,
+  merkle: 2,
+  signing: 2,
+  checkpoint: 3,
+  attestation: 3,
+  config: 3,
+  engine: 4,
+  sink: 4,
+  ingress: 4,
+  bus: 4,
+  custody: 4,
+  audit: 5,
+  access: 6,
+  governance: 6,
+  timeline: 7,
+  evidence: 7,
+  telemetry: 8,
+  api: 8,
+  http: 9,
+  cli: 9,
+  console: 9,
+  supervisors: 10,
+}
+
+/** Rooms up to this floor are pure: no clock, randomness, files, network, process, logging. */
+export const pureFloorMax = 3
+
+/** The public surface `src/index.ts`: it stands above every room below the supervisors. */
+export const indexFloor = 9.5
+
+/** Files nobody has to import: where a program, a package or a test run begins. */
+export const entries: ReadonlyArray<string> = [
+  "src/index.ts",
+  "supervisors/main.ts",
+  "bench/run.ts",
+]
+
+/** The only file that may load the addon. */
+export const nativeDoor = "src/engine/EngineNative.ts"
+
+/** The folders whose code may import the reference models. */
+export const modelReaders: ReadonlyArray<string> = ["test", "bench", "models"]
