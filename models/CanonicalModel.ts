@@ -132,7 +132,7 @@ class Grammar {
       points.push(point === code("\\") ? this.#escaped() : point)
     }
     const isNew = (p: number) => this.#unassigned.some(([first, last]) => first <= p && p <= last)
-    if (points.some(isNew)) refuse("unassigned")
+    if (points.some((p) => p > 0x7f && isNew(p))) refuse("unassigned")
     return [...textOf(points).normalize("NFC")].map(code)
   }
 

@@ -32,7 +32,7 @@ export interface IntakeOptions {
   /** Hex of known op_ids, oldest first, with their seq. */
   readonly opIds: Map<string, number>
   /** A stored record; only asked for what the op_id window names. */
-  readonly read: (seq: number) => Promise<AuditRecord>
+  readonly read: (seq: number) => AuditRecord
 }
 
 export class Intake {
@@ -93,7 +93,8 @@ export class Intake {
       return known.receipt
     }
     const { writerId, stream, read, writer } = this.#options
-    const record = await read(known)
+    await writer.flush()
+    const record = read(known)
     const { kind, actor, subject, reason, attrs } = record
     const stored = encodeDraft({ stream, kind, actor, subject, reason, attrs })
     this.#demandSame(this.#canonical(stored), text)

@@ -9,33 +9,21 @@
  * - frames without their signature entry: handed to the writer to sign
  * - a sealed segment and no next one: the writer begins the next
  *
- * Older segments are left to the scrub, but for the last records whose op_ids are remembered. What
- * a chain declares is read from the first frame of each segment: a writer begins a segment with
- * every ConfigUpdated. Source: FORMATS 4, Recovery and Opening.
+ * Older segments are left to the scrub, but for the last records whose op_ids are remembered.
+ * Source: FORMATS 4, Recovery and Opening.
  */
 import { closeSync, fsyncSync, ftruncateSync, openSync, readdirSync, unlinkSync } from "node:fs"
 import { join } from "node:path"
 import { concat, dataView, toHex } from "../base/Bytes.ts"
-import { genesis, parseHash } from "../base/Hash.ts"
-import {
-  frameBytesMax,
-  frameOverheadBytes,
-  opIdWindow,
-  segmentHeaderBytes,
-  unsyncedBytesMax,
-} from "../base/Limits.ts"
+import { genesis } from "../base/Hash.ts"
+import { opIdWindow, unsyncedBytesMax } from "../base/Limits.ts"
 import * as Checkpoint from "../checkpoint/Checkpoint.ts"
 import { type ChainState, flagOpId, frameInfoBytes } from "../engine/Engine.ts"
-import { type Frame, readFrame } from "../record/Frame.ts"
-import { parseBody, type RecordBody } from "../record/Record.ts"
-import { Rejected } from "../record/Reject.ts"
 import { temporarySuffix, writeFileDurably } from "../sink/Durable.ts"
 import {
   type ChainFiles,
   listChain,
-  type Numbered,
   readAt,
-  readHeader,
   readSmallFile,
   segmentName,
   tornName,
@@ -43,10 +31,11 @@ import {
 import { sinkError } from "../sink/SinkError.ts"
 import { AuditError } from "./AuditError.ts"
 import { type ChainInput, type ChainReport, type TornBytes, verifyChain } from "./ChainVerify.ts"
-import { type Declaration, parseDeclaration, updateDeclaration } from "./Declaration.ts"
-import { type Finding, type FindingKind, weightOf } from "./Finding.ts"
-import { emptyState, type WalkedFrames, walkSegment } from "./Walk.ts"
-import type { CheckpointHead } from "./Writer.ts"
+import type { CheckpointHead } from "./Checkpointer.ts"
+import type { Declaration } from "./Declaration.ts"
+import { type Finding, weightOf } from "./Finding.ts"
+import { finding, readHeads, type SegmentHead, stateBefore, walkOlder } from "./Seals.ts"
+import { emptyState, type WalkedFrames } from "./Walk.ts"
 
 /** A chain that tampering has stopped. */
 export interface FrozenChain {
@@ -72,103 +61,6 @@ export interface RecoveredChain {
 
 /** What verifyChain needs, but for where to begin. */
 export type RecoveryInput = Omit<ChainInput, "from" | "files" | "watch" | "require">
-
-interface SegmentHead {
-  readonly segment: Numbered
-  /** Seq before its first frame. */
-  readonly before: number
-  /** What the chain declares from its first frame on. */
-  readonly declared: Declaration | undefined
-}
-
-const finding = (
-  kind: FindingKind,
-  seq: number,
-  file: string,
-  offset: number,
-  expected: string,
-  found: string,
-): Finding => ({ kind, seq, file, offset, expected, found })
-
-const bodyOf = (frame: Frame): RecordBody | undefined => {
-  try {
-    return parseBody(frame.body)
-  } catch (error) {
-    if (error instanceof Rejected) return undefined
-    throw error
-  }
-}
-
-const declaredBy = (
-  body: RecordBody | undefined,
-  before: Declaration | undefined,
-): Declaration | undefined => {
-  if (body?.kind === "StreamOpened" && body.seq === 1) return parseDeclaration(body.attrs)
-  if (body?.kind !== "ConfigUpdated" || before === undefined) return before
-  return updateDeclaration(before, body.attrs) ?? before
-}
-
-/** The seals: numbers, headers and first frames of all segments, which must tile the chain. */
-const readHeads = (files: ChainFiles): Array<SegmentHead> | Finding => {
-  const heads: Array<SegmentHead> = []
-  let before = 0
-  let declared: Declaration | undefined
-  for (const [index, segment] of files.segments.entries()) {
-    const { file } = segment
-    const wrong = (kind: FindingKind, offset: number, expected: string, found: string) =>
-      finding(kind, before + 1, file, offset, expected, found)
-    if (segment.number !== index + 1) {
-      return wrong("segment_missing", 0, segmentName(index + 1), file)
-    }
-    const header = readHeader(segment)
-    if (header === "incomplete")
-      return wrong("frame", 0, "a segment header", `${segment.size} bytes`)
-    if ("what" in header)
-      return wrong("frame", 0, `${header.what} ${header.expected}`, header.found)
-    const isNewest = index === files.segments.length - 1
-    if (header.count === 0 && !isNewest) return wrong("header_count", 10, "a count above 0", "0")
-    const bytes = readAt(segment.path, segmentHeaderBytes, frameBytesMax)
-    const frame = readFrame(bytes, 0)
-    if (frame !== "incomplete" && !("what" in frame)) {
-      if (frame.seq !== before + 1) {
-        return wrong("seq_gap", segmentHeaderBytes, `${before + 1}`, `${frame.seq}`)
-      }
-      declared = declaredBy(bodyOf(frame), declared)
-    }
-    heads.push({ segment, before, declared })
-    before += header.count
-  }
-  return heads
-}
-
-/** The last frame of a sealed segment, found from its end. */
-const lastFrame = (segment: Numbered, seq: number): Frame | undefined => {
-  const from = Math.max(segmentHeaderBytes, segment.size - frameBytesMax)
-  const bytes = readAt(segment.path, from, segment.size - from)
-  const view = dataView(bytes)
-  for (let at = bytes.length - frameOverheadBytes; at >= 0; at--) {
-    const isHere =
-      view.getUint32(at, true) === bytes.length - at - frameOverheadBytes &&
-      view.getBigUint64(at + 5, true) === BigInt(seq)
-    if (!isHere) continue
-    const frame = readFrame(bytes, at)
-    if (frame !== "incomplete" && !("what" in frame)) return frame
-  }
-  return undefined
-}
-
-/** The chain's state before a segment, from the last frame of the one before it. */
-const stateBefore = (heads: ReadonlyArray<SegmentHead>, index: number): ChainState | undefined => {
-  const before = heads[index]?.before ?? 0
-  const previous = heads[index - 1]
-  if (previous === undefined) return emptyState
-  const frame = lastFrame(previous.segment, before)
-  const body = frame === undefined ? undefined : bodyOf(frame)
-  const head = frame === undefined ? undefined : parseHash(frame.selfHash)
-  return body === undefined || head === undefined
-    ? undefined
-    : { seq: before, tsMs: body.ts_ms, head }
-}
 
 const removeTemporaries = (directory: string): void => {
   for (const name of readdirSync(directory)) {
@@ -233,39 +125,6 @@ const noteOpIds = (opIds: Map<string, number>, walked: WalkedFrames): void => {
     if ((view.getUint32(at + 4, true) & flagOpId) === 0) continue
     opIds.set(toHex(infos.subarray(at + 16, at + 32)), walked.firstSeq + i)
   }
-}
-
-/** Walks one older segment; a wrong frame there is tampering as well. */
-const walkOlder = (
-  input: RecoveryInput,
-  heads: ReadonlyArray<SegmentHead>,
-  index: number,
-  watch: (walked: WalkedFrames) => void,
-): Finding | undefined => {
-  const head = heads[index]
-  const state = stateBefore(heads, index)
-  if (head === undefined || state === undefined) {
-    const seq = (head?.before ?? 0) + 1
-    return finding(
-      "frame",
-      seq,
-      head?.segment.file ?? "",
-      0,
-      "a whole last frame before it",
-      "none",
-    )
-  }
-  let wrong: Finding | undefined
-  const { engine, writerId, stream } = input
-  const limits = { attrsBytesMax: 1024, recordBytesMax: 4096 }
-  const chain = { logId: head.declared?.logId ?? "", writerId, stream, ...limits }
-  const walk = walkSegment(engine, chain, head.segment, state, () => false)
-  let step = walk.next()
-  for (; !step.done; step = walk.next()) {
-    if ("result" in step.value) watch(step.value)
-    else wrong ??= step.value.findings[0]
-  }
-  return wrong ?? step.value.broken
 }
 
 /** op_ids of older segments until the last 65,536 records are looked at. */

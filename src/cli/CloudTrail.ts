@@ -18,7 +18,7 @@ import { isReserved } from "../record/Kind.ts"
 import type { Actor, Subject } from "../record/Record.ts"
 import { Rejected } from "../record/Reject.ts"
 import { cloudTrailEvents } from "./CloudTrailEvents.ts"
-import { cleanObject, cleanString, hashText, principal } from "./CloudTrailValue.ts"
+import { cleanObject, cleanString, hashText, namesOf, principal } from "./CloudTrailValue.ts"
 
 export interface CloudTrailDraft {
   /** Position in the file, from 1. */
@@ -195,9 +195,12 @@ const attrsOf = (event: JsonObject, eventTsMs: number): Attrs => {
   }
   // Nearly always the same account, and then it says nothing.
   if (attrs.user_account === attrs.account) delete attrs.user_account
+  const names = namesOf(objectOf(event.userIdentity))
   for (const [member, attr] of nested) {
     const object = objectOf(event[member])
-    if (object !== undefined && Object.keys(object).length > 0) attrs[attr] = cleanObject(object)
+    if (object !== undefined && Object.keys(object).length > 0) {
+      attrs[attr] = cleanObject(object, names)
+    }
   }
   return attrs
 }
@@ -230,7 +233,10 @@ const cutNext = (attrs: Attrs): string | undefined => {
 
 /** `attrs.cut`: the names in order, at most eight of them and how many more. */
 const cutList = (names: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const shown = names.toSorted().slice(0, cutNamesMax).map(cleanString)
+  const shown = names
+    .toSorted()
+    .slice(0, cutNamesMax)
+    .map((name) => cleanString(name))
   return names.length > cutNamesMax ? [...shown, `+${names.length - cutNamesMax}`] : shown
 }
 

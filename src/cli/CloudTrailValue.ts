@@ -84,17 +84,52 @@ const shorten = (text: string): string => {
   return `${kept}…+${bytes.length - utf8(kept).length}`
 }
 
-/** One string of the event, cleaned and shortened. */
-export const cleanString = (text: string): string => {
-  if (isAddress(text)) return ipMark
-  if (secretValue.test(text)) return secretMark
-  const named = principal(text) ?? arn(text)
-  return shorten(named.replace(email, (match) => hashText(match)))
+/** Who acted, as names that may come back inside other members (session ids, for one). */
+export type Names = ReadonlyArray<string>
+
+/** Units: characters. A shorter name would be found in words that have nothing to do with it. */
+const nameLengthMin = 4
+
+const isWordPart = (char: string | undefined): boolean =>
+  char !== undefined && /[\p{L}\p{N}]/u.test(char)
+
+const withoutName = (text: string, name: string): string => {
+  const parts = text.split(name)
+  let out = parts[0] ?? ""
+  for (const part of parts.slice(1)) {
+    const isInside = isWordPart(out.at(-1)) || isWordPart(part[0])
+    out += (isInside ? name : hashText(name)) + part
+  }
+  return out
 }
 
-const cleanKey = (key: string): string => {
+/** The names in an event's userIdentity: of the user, and of the session. */
+export const namesOf = (identity: JsonObject | undefined): Names => {
+  const text = (key: string): string => {
+    const value = identity?.[key]
+    return typeof value === "string" ? value : ""
+  }
+  const session = text("principalId").split(":").slice(1).join(":")
+  const names = [text("userName"), session, personArn.exec(text("arn"))?.[2] ?? ""]
+  return [...new Set(names)].filter((name) => name.length >= nameLengthMin)
+}
+
+/** One string of the event, cleaned and shortened. */
+export const cleanString = (text: string, names: Names = []): string => {
+  if (isAddress(text)) return ipMark
+  if (secretValue.test(text)) return secretMark
+  const known = principal(text) ?? arn(text)
+  return shorten(
+    names.reduce(
+      withoutName,
+      known.replace(email, (match) => hashText(match)),
+    ),
+  )
+}
+
+const cleanKey = (key: string, names: Names): string => {
   const isLong = utf8(key).length > keyBytesMax
-  return isLong || isAddress(key) || key.search(email) !== -1 ? hashText(key) : key
+  return isLong || cleanString(key, names) !== key ? hashText(key) : key
 }
 
 /** A name, or a list of names, by hash. */
@@ -103,33 +138,37 @@ const hashTexts = (value: Json): Json => {
   return Array.isArray(value) ? value.map(hashTexts) : value
 }
 
-const cleanMember = (key: string, value: Json, level: number): Json => {
+const cleanMember = (key: string, value: Json, names: Names, level: number): Json => {
   const plain = plainKey(key)
   if (secretKey.test(plain)) return secretMark
-  return cleanValue(personKey.test(plain) ? hashTexts(value) : value, level)
+  return cleanValue(personKey.test(plain) ? hashTexts(value) : value, names, level)
 }
 
-const cleanItems = (items: ReadonlyArray<Json>, level: number): ReadonlyArray<Json> => {
-  const kept = items.slice(0, itemsMax).map((item) => cleanValue(item, level))
+const cleanItems = (
+  items: ReadonlyArray<Json>,
+  names: Names,
+  level: number,
+): ReadonlyArray<Json> => {
+  const kept = items.slice(0, itemsMax).map((item) => cleanValue(item, names, level))
   return items.length > itemsMax ? [...kept, `…+${items.length - itemsMax}`] : kept
 }
 
 /** Members without a value (null) are left out. */
-export const cleanObject = (object: JsonObject, level = 1): JsonObject => {
+export const cleanObject = (object: JsonObject, names: Names, level = 1): JsonObject => {
   const out: { [key: string]: Json } = Object.create(null)
   for (const key of Object.keys(object)) {
     const value = object[key]
     if (value === null || value === undefined) continue
-    out[cleanKey(key)] = cleanMember(key, value, level + 1)
+    out[cleanKey(key, names)] = cleanMember(key, value, names, level + 1)
   }
   return out
 }
 
-const cleanValue = (value: Json, level: number): Json => {
-  if (typeof value === "string") return cleanString(value)
+const cleanValue = (value: Json, names: Names, level: number): Json => {
+  if (typeof value === "string") return cleanString(value, names)
   if (typeof value !== "object" || value === null) return value
   if (level > levelsMax) return deepMark
   return Array.isArray(value)
-    ? cleanItems(value, level + 1)
-    : cleanObject(value as JsonObject, level)
+    ? cleanItems(value, names, level + 1)
+    : cleanObject(value as JsonObject, names, level)
 }

@@ -15,18 +15,20 @@ import { sha512 } from "@noble/hashes/sha2.js"
 import { concat, equal, utf8 } from "../base/Bytes.ts"
 import { isStrict, publicKeyBytes, signatureBytes } from "../signing/Ed25519.ts"
 
-export type SignMessage = (message: Uint8Array) => Uint8Array
+/** A private key in memory. Duty: after `wipe`, `sign` is not called again. */
+interface OpenKey {
+  readonly publicKey: Uint8Array
+  readonly sign: (message: Uint8Array) => Uint8Array
+  readonly wipe: () => void
+}
 
 /** Answers for signatures of the right length over any message; never throws. */
-export type VerifyMessage = (message: Uint8Array, signature: Uint8Array) => boolean
+type VerifyMessage = (message: Uint8Array, signature: Uint8Array) => boolean
 
 export interface Ed25519 {
   readonly name: string
   /** Shape: seed 32 bytes, copied. */
-  readonly openKey: (seed: Uint8Array) => {
-    readonly publicKey: Uint8Array
-    readonly sign: SignMessage
-  }
+  readonly openKey: (seed: Uint8Array) => OpenKey
   readonly openVerifier: (publicKey: Uint8Array) => VerifyMessage
 }
 
@@ -36,7 +38,10 @@ const spkiHead = Buffer.from("302a300506032b6570032100", "hex")
 const refuseAll: VerifyMessage = () => false
 
 const openOpensslKey = (seed: Uint8Array): KeyObject => {
-  const der = Buffer.from(concat(pkcs8Head, seed))
+  // The only copy of the seed here, and not in the shared pool.
+  const der = Buffer.alloc(pkcs8Head.length + seed.length)
+  der.set(pkcs8Head)
+  der.set(seed, pkcs8Head.length)
   try {
     return createPrivateKey({ key: der, format: "der", type: "pkcs8" })
   } finally {
@@ -61,6 +66,7 @@ export const nodeCrypto: Ed25519 = {
     return {
       publicKey: new Uint8Array(der.subarray(spkiHead.length)),
       sign: (message) => new Uint8Array(sign(null, message, key)),
+      wipe: () => {},
     }
   },
   openVerifier: (publicKey) => {
@@ -111,6 +117,9 @@ export const noble: Ed25519 = {
     return {
       publicKey: ed25519.getPublicKey(secret),
       sign: (message) => ed25519.sign(message, secret),
+      wipe: () => {
+        secret.fill(0)
+      },
     }
   },
   openVerifier: (publicKey) => {

@@ -287,8 +287,8 @@ const canonicalizeText = (text: Uint8Array): Canonicalized => {
 
 const openSigner = (ed25519: Ed25519, seed: Uint8Array): EngineSigner => {
   invariant(seed.length === 32, "an Ed25519 seed has 32 bytes")
-  const { publicKey, sign } = ed25519.openKey(seed)
-  let key: typeof sign | undefined = sign
+  let key: ReturnType<Ed25519["openKey"]> | undefined = ed25519.openKey(seed)
+  const { publicKey } = key
   return {
     publicKey,
     keyId: keyIdOf(publicKey),
@@ -296,9 +296,10 @@ const openSigner = (ed25519: Ed25519, seed: Uint8Array): EngineSigner => {
       if (key === undefined) {
         throw new EngineError({ code: "SIGNING_UNAVAILABLE", message: "the signer is closed" })
       }
-      return key(signedMessage(context, digest))
+      return key.sign(signedMessage(context, digest))
     },
     close: () => {
+      key?.wipe()
       key = undefined
     },
   }

@@ -1,8 +1,8 @@
 /**
  * The rules of single fields of a record: type, pattern, length.
  *
- * Each takes a value that was read by this room's reader, so strings are in NFC, and answers it with
- * its type. A fault inside actor or subject has the code of that field, its path says where.
+ * Each takes a value that this room's reader gave, so strings are in NFC, and answers it with its
+ * type. A fault inside actor or subject has the code of that field, its path says where.
  *
  * Source: FORMATS 2.
  */
@@ -103,7 +103,10 @@ export const checkSubject = (value: Json | undefined): Subject => {
 /** Errors: Rejected `field_type`. Its size is a matter of `boundsCheck`. */
 export const checkAttrs = (value: Json | undefined): JsonObject => object(value, "attrs")
 
-/** prev is `b3:0` at seq 1 and a whole hash everywhere else. Errors: Rejected `field_type`, `prev`. */
+/**
+ * prev is `b3:0` at seq 1 and a whole hash everywhere else.
+ * Errors: Rejected `field_type`, `prev`.
+ */
 export const checkPrev = (value: Json | undefined, seq: number): HashText => {
   const prev = checkText(value, "prev")
   const holds = seq === 1 ? prev === genesis : /^b3:[0-9a-f]{64}$/.test(prev)

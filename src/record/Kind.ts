@@ -28,8 +28,6 @@ export const reservedKinds = [
   "IncidentEnded",
 ] as const
 
-export type ReservedKind = (typeof reservedKinds)[number]
-
 const reserved: ReadonlySet<string> = new Set(reservedKinds)
 
 /** Whether a caller's draft of this kind is refused unless it comes through the owning API. */

@@ -65,7 +65,10 @@ export const signingSuite = (open: () => Engine): void => {
     expect(more).toEqual([])
     const leaves = Array.from({ length: 37 }, (_, i) => hashes.subarray(32 * i, 32 * i + 32))
     expect(entry).toMatchObject({ first: 6, last: 42, root: rootOf(leaves) })
-    const signed = `{"first":6,"last":42,"log_id":"${chain.logId}","root":"${formatHash(entry!.root!)}","stream":"ingress","writer_id":"${chain.writerId}"}`
+    const root = formatHash(entry!.root!)
+    const signed =
+      `{"first":6,"last":42,"log_id":"${chain.logId}","root":"${root}",` +
+      `"stream":"ingress","writer_id":"${chain.writerId}"}`
     const message = messageOf("strongroom/batch/v1", b3(utf8(signed)))
     const [envelope] = entry!.envelopes
     expect(envelope).toMatchObject({ algoId: "ed25519", keyId: signer.keyId })

@@ -1,4 +1,5 @@
 import { describe, it } from "vitest"
+import { noble } from "../../src/engine/Ed25519Js.ts"
 import type { Engine } from "../../src/engine/Engine.ts"
 import { EngineError } from "../../src/engine/EngineError.ts"
 import { openJs } from "../../src/engine/EngineJs.ts"
@@ -17,6 +18,8 @@ const tryNative = (): Engine | EngineError => {
 const native = tryNative()
 
 describe("engine js", () => engineSuite("js", () => openJs()))
+
+describe("engine js with @noble/curves", () => engineSuite("js", () => openJs(noble)))
 
 if (native instanceof EngineError) {
   it.skip(`engine native: skipped, ${native.message}`, () => {})

@@ -1,6 +1,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { concat, utf8 } from "../../src/base/Bytes.ts"
+import { frameOf } from "../../models/ChainModel.ts"
+import { concat, fromUtf8, utf8 } from "../../src/base/Bytes.ts"
 import { b3Text } from "../../src/base/Hash.ts"
 import { formatFrame, formatHeader, parseHeader, readFrame } from "../../src/record/Frame.ts"
 import { formatBody, parseBody } from "../../src/record/Record.ts"
@@ -18,6 +19,14 @@ const changed = (bytes: Uint8Array, at: number, value: number): Uint8Array => {
 }
 
 describe("wal.json", () => {
+  it("has the model's frames", () => {
+    const record = chain.records[0]!
+    const text = fromUtf8(formatBody(record))!
+    expect(frameOf({ seq: 1, text, selfHash: record.self_hash })).toEqual(
+      segment.subarray(32, 32 + 84 + text.length),
+    )
+  })
+
   it("is a header and three frames, byte for byte", () => {
     const records = chain.records.slice(0, 3)
     const frames = records.map((record) =>

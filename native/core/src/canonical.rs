@@ -59,35 +59,26 @@ pub(crate) struct Canonicalizer<'a> {
 pub fn canonicalize(bytes: &[u8]) -> Checked<Vec<u8>> {
     let text = std::str::from_utf8(bytes).map_err(|_| Reject::Utf8)?;
     let mut out = Vec::with_capacity(bytes.len());
-    read(text, &mut out, &mut Scratch::default(), |reader| reader.document())?;
-    Ok(out)
+    match Canonicalizer::new(text, &mut out, &mut Scratch::default()).document() {
+        Ok(()) => Ok(out),
+        Err(fault) => Err(first_fault(text).unwrap_or(fault)),
+    }
 }
 
-/// Runs a reader over a text, appending to `out`; on a fault `out` is as before.
-pub(crate) fn read<T>(
-    text: &str,
-    out: &mut Vec<u8>,
-    scratch: &mut Scratch,
-    run: impl Fn(&mut Canonicalizer) -> Checked<T>,
-) -> Checked<T> {
-    let start = out.len();
-    let mut pass = |careful: bool| {
-        out.truncate(start);
-        scratch.members.clear();
-        let (out, scratch) = (&mut *out, &mut *scratch);
-        run(&mut Canonicalizer { text, at: 0, copied: 0, out, scratch, careful })
-    };
-    let result = pass(false).or_else(|fault| match pass(true) {
-        Err(first) => Err(first),
-        Ok(_) => Err(fault),
-    });
-    if result.is_err() {
-        out.truncate(start);
-    }
-    result
+/// The fault of a text that comes first in reading order, if it has one.
+pub(crate) fn first_fault(text: &str) -> Option<Reject> {
+    let (mut out, mut scratch) = (Vec::new(), Scratch::default());
+    let mut reader = Canonicalizer::new(text, &mut out, &mut scratch);
+    reader.careful = true;
+    reader.document().err()
 }
 
 impl<'a> Canonicalizer<'a> {
+    pub(crate) fn new(text: &'a str, out: &'a mut Vec<u8>, scratch: &'a mut Scratch) -> Self {
+        scratch.members.clear();
+        Canonicalizer { text, at: 0, copied: 0, out, scratch, careful: false }
+    }
+
     /// The one value of the text.
     pub(crate) fn document(&mut self) -> Checked<()> {
         self.skip_space();

@@ -33,7 +33,7 @@ impl Default for Tree {
 impl Tree {
     /// The root over hashes of 32 bytes each; `None` for an empty tree or a part of a hash.
     pub fn root(&mut self, hashes: &[u8], level: Level) -> Option<Digest> {
-        if hashes.is_empty() || hashes.len() % 32 != 0 {
+        if hashes.is_empty() || !hashes.len().is_multiple_of(32) {
             return None;
         }
         self.nodes.clear();

@@ -87,11 +87,6 @@ pub(crate) fn check_subject(value: &str) -> Checked<()> {
     .map_err(|fault| fault.unwrap_or(Reject::Subject))
 }
 
-/// Errors: `field_type`.
-pub(crate) fn check_attrs(value: &str) -> Checked<()> {
-    if value.starts_with('{') { Ok(()) } else { Err(Reject::FieldType) }
-}
-
 /// Walks a canonical object; the error is `None` where a member breaks its rule.
 fn check_object(
     value: &str,

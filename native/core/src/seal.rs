@@ -1,0 +1,289 @@
+//! Sealing a batch: drafts become chained, hashed, framed and signed records.
+//!
+//! All of it happens in this crate's memory; the caller's buffers and state are written at the end
+//! and only if everything went well. A refused draft leaves no trace but its status.
+//!
+//! What crosses the seam, little-endian (`src/engine/EngineNative.ts` is the other side):
+//!
+//! ```text
+//! chain   u32 len | writer_id | u32 len | stream | 32 bytes log_id | u32 attrs max | u32 record max
+//!         writer_id and stream are canonical JSON strings with their quotes
+//! state   u64 seq | u64 ts_ms | 32 bytes head                          read, then overwritten
+//! input   count lines `[kind,actor,subject,reason,attrs]`, each ended by a newline
+//! mode    0 unsigned | 1 batch | 2 record
+//! meta    u32 consumed | u32 frame bytes | u32 signature bytes | u32 sealed
+//!         | one status byte a consumed draft | 32 bytes of self_hash a sealed record
+//! ```
+//!
+//! Source: FORMATS 2, 3.1, 4 and 6.
+
+use crate::canonical::Scratch;
+use crate::chain::{Chain, STATE_BYTES, State};
+use crate::draft;
+use crate::ed25519::{BATCH_CONTEXT, RECORD_CONTEXT, Signer};
+use crate::entry::Entry;
+use crate::failure::Failure;
+use crate::frame::{self, write_hash};
+use crate::hash::{Body, Digest, Lanes};
+use crate::merkle::{Level, Tree};
+use crate::number::{self, INTEGER_MAX};
+use crate::record::HASH_TEXT_BYTES;
+use crate::reject::{Checked, Reject};
+
+/// Bytes of a record from the text of prev on, without `b3:`.
+const PREV_BYTES: usize = 64 + 2;
+pub const META_HEAD_BYTES: usize = 16;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Unsigned,
+    Batch,
+    Record,
+}
+
+pub struct Request<'a> {
+    pub chain: Chain<'a>,
+    pub state: State,
+    pub input: &'a [u8],
+    pub count: u32,
+    pub ts_ms: u64,
+    pub mode: Mode,
+    /// Needed by the modes batch and record.
+    pub signer: Option<&'a Signer>,
+    pub frames_bytes_max: usize,
+}
+
+/// Buffers of the caller.
+pub struct Output<'a> {
+    pub state: &'a mut [u8],
+    pub frames: &'a mut [u8],
+    pub signatures: &'a mut [u8],
+    pub meta: &'a mut [u8],
+}
+
+/// Memory that one batch leaves to the next; no chain's state is kept in it.
+#[derive(Default)]
+pub struct Sealer {
+    scratch: Scratch,
+    lanes: Lanes,
+    tree: Tree,
+    frames: Vec<u8>,
+    bodies: Vec<Body>,
+    statuses: Vec<u8>,
+    hashes: Vec<Digest>,
+    signatures: Vec<u8>,
+}
+
+impl Mode {
+    pub fn decode(number: u32) -> Result<Self, Failure> {
+        match number {
+            0 => Ok(Mode::Unsigned),
+            1 => Ok(Mode::Batch),
+            2 => Ok(Mode::Record),
+            _ => Err(Failure::Input),
+        }
+    }
+}
+
+impl Sealer {
+    /// Seals a batch into the caller's buffers; how many records were sealed.
+    pub fn seal(&mut self, request: &Request, output: Output) -> Result<u32, Failure> {
+        let ts_ms = request.ts_ms.max(request.state.ts_ms);
+        if ts_ms > INTEGER_MAX {
+            return Err(Failure::State);
+        }
+        self.write_records(request, ts_ms)?;
+        self.lanes.lead(&self.frames, &self.bodies);
+        let state = self.chain(request.state, ts_ms);
+        self.sign(request, state.seq)?;
+        self.copy(state, output)
+    }
+
+    /// Frames of all accepted drafts, complete but for prev and self_hash.
+    fn write_records(&mut self, request: &Request, ts_ms: u64) -> Result<(), Failure> {
+        self.frames.clear();
+        self.bodies.clear();
+        self.statuses.clear();
+        let fields = FixedFields::new(&request.chain, ts_ms);
+        let mut lines = lines(request.input);
+        for _ in 0..request.count {
+            let line = lines.next().ok_or(Failure::Input)?;
+            let seq = request.state.seq + self.bodies.len() as u64 + 1;
+            if seq > INTEGER_MAX {
+                return Err(Failure::State);
+            }
+            let start = self.frames.len();
+            match line.and_then(|line| self.write_record(&fields, seq, line, &request.chain)) {
+                Ok(()) if self.frames.len() > request.frames_bytes_max => {
+                    self.frames.truncate(start);
+                    self.bodies.pop();
+                    return Ok(());
+                }
+                Ok(()) => self.statuses.push(0),
+                Err(reject) => {
+                    self.frames.truncate(start);
+                    self.statuses.push(reject.number());
+                }
+            }
+        }
+        if lines.next().is_none() { Ok(()) } else { Err(Failure::Input) }
+    }
+
+    fn write_record(
+        &mut self,
+        fields: &FixedFields,
+        seq: u64,
+        line: &str,
+        chain: &Chain,
+    ) -> Checked<()> {
+        let frames = &mut self.frames;
+        let start = frames.len();
+        frame::begin(seq, frames);
+        let at = frames.len();
+        frames.extend_from_slice(&fields.before_seq);
+        number::append(seq, frames);
+        frames.extend_from_slice(&fields.before_kind);
+        draft::append(line, chain.attrs_bytes_max, frames, &mut self.scratch)?;
+        if seq == 1 {
+            frames.extend_from_slice(b",\"prev\":\"b3:0\"}");
+        } else {
+            frames.extend_from_slice(b",\"prev\":\"b3:");
+            frames.extend_from_slice(&[b'0'; 64]);
+            frames.extend_from_slice(b"\"}");
+        }
+        let len = frames.len() - at;
+        if len > chain.record_bytes_max {
+            return Err(Reject::RecordSize);
+        }
+        let known = if seq == 1 { len } else { len - PREV_BYTES };
+        self.bodies.push(Body { at, len, known });
+        frame::end(start, frames);
+        Ok(())
+    }
+
+    /// Links and hashes the records; the state behind the last.
+    fn chain(&mut self, state: State, ts_ms: u64) -> State {
+        self.hashes.clear();
+        let mut head = state.head;
+        let mut text = [0; HASH_TEXT_BYTES];
+        write_hash(&head, &mut text);
+        for (index, body) in self.bodies.iter().enumerate() {
+            let end = body.at + body.len;
+            if body.known < body.len {
+                self.frames[body.at + body.known..end - 2].copy_from_slice(&text[3..]);
+            }
+            head = self.lanes.finish(index, &self.frames[body.at..end]);
+            write_hash(&head, &mut text);
+            self.frames[end + 4..end + frame::TAIL_BYTES].copy_from_slice(&text);
+            self.hashes.push(head);
+        }
+        match self.bodies.len() as u64 {
+            0 => state,
+            sealed => State { seq: state.seq + sealed, ts_ms, head },
+        }
+    }
+
+    fn sign(&mut self, request: &Request, last: u64) -> Result<(), Failure> {
+        self.signatures.clear();
+        if request.mode == Mode::Unsigned {
+            return Ok(());
+        }
+        let signer = request.signer.ok_or(Failure::SignerMissing)?;
+        let first = request.state.seq + 1;
+        match request.mode {
+            Mode::Batch if last >= first => self.sign_batch(&request.chain, signer, first, last),
+            Mode::Record => self.sign_records(signer, first),
+            _ => Ok(()),
+        }
+    }
+
+    fn sign_batch(
+        &mut self,
+        chain: &Chain,
+        signer: &Signer,
+        first: u64,
+        last: u64,
+    ) -> Result<(), Failure> {
+        let root = self.tree.root(self.hashes.as_flattened(), Level::Leaves);
+        let root = root.ok_or(Failure::Input)?;
+        let digest = *blake3::hash(&batch_text(chain, first, last, &root)).as_bytes();
+        let signature = &signer.sign(BATCH_CONTEXT, &digest)?;
+        let entry = Entry { first, last, root: Some(&root), key_id: signer.key_id(), signature };
+        entry.append(&mut self.signatures);
+        Ok(())
+    }
+
+    fn sign_records(&mut self, signer: &Signer, first: u64) -> Result<(), Failure> {
+        for (seq, hash) in (first..).zip(&self.hashes) {
+            let signature = &signer.sign(RECORD_CONTEXT, hash)?;
+            let key_id = signer.key_id();
+            let entry = Entry { first: seq, last: seq, root: None, key_id, signature };
+            entry.append(&mut self.signatures);
+        }
+        Ok(())
+    }
+
+    fn copy(&self, state: State, output: Output) -> Result<u32, Failure> {
+        let hashes = self.hashes.as_flattened();
+        let meta_bytes = META_HEAD_BYTES + self.statuses.len() + hashes.len();
+        let frames = output.frames.get_mut(..self.frames.len()).ok_or(Failure::Output)?;
+        let signatures = output.signatures.get_mut(..self.signatures.len());
+        let signatures = signatures.ok_or(Failure::Output)?;
+        let meta = output.meta.get_mut(..meta_bytes).ok_or(Failure::Output)?;
+        let state_out = output.state.get_mut(..STATE_BYTES).ok_or(Failure::Output)?;
+        frames.copy_from_slice(&self.frames);
+        signatures.copy_from_slice(&self.signatures);
+        let (counts, rest) = meta.split_at_mut(META_HEAD_BYTES);
+        let lengths = [self.statuses.len(), frames.len(), signatures.len(), self.hashes.len()];
+        for (length, out) in lengths.iter().zip(counts.chunks_exact_mut(4)) {
+            out.copy_from_slice(&(*length as u32).to_le_bytes());
+        }
+        rest[..self.statuses.len()].copy_from_slice(&self.statuses);
+        rest[self.statuses.len()..].copy_from_slice(hashes);
+        state.encode(state_out);
+        Ok(self.hashes.len() as u32)
+    }
+}
+
+/// What every record of a batch has before its seq, and between that and its kind.
+struct FixedFields {
+    before_seq: Vec<u8>,
+    before_kind: Vec<u8>,
+}
+
+impl FixedFields {
+    fn new(chain: &Chain, ts_ms: u64) -> Self {
+        FixedFields {
+            before_seq: format!(
+                "{{\"v\":1,\"ts_ms\":{ts_ms},\"writer_id\":{},\"seq\":",
+                chain.writer_id
+            )
+            .into_bytes(),
+            before_kind: format!(",\"stream\":{},", chain.stream).into_bytes(),
+        }
+    }
+}
+
+/// The canonical JSON that a batch signature is over.
+fn batch_text(chain: &Chain, first: u64, last: u64, root: &Digest) -> Vec<u8> {
+    let mut text = [0; HASH_TEXT_BYTES];
+    write_hash(root, &mut text);
+    let root = String::from_utf8_lossy(&text);
+    let Chain { log_id, stream, writer_id, .. } = chain;
+    format!(
+        "{{\"first\":{first},\"last\":{last},\"log_id\":\"{log_id}\",\"root\":\"{root}\",\
+         \"stream\":{stream},\"writer_id\":{writer_id}}}"
+    )
+    .into_bytes()
+}
+
+/// Lines that end with a newline; text behind the last newline is a line too and no valid draft.
+fn lines(input: &[u8]) -> Box<dyn Iterator<Item = Checked<&str>> + '_> {
+    match std::str::from_utf8(input) {
+        Ok(text) => Box::new(text.split_terminator('\n').map(Ok)),
+        Err(_) => Box::new(input.split_inclusive(|&byte| byte == b'\n').map(|line| {
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            std::str::from_utf8(line).map_err(|_| Reject::Utf8)
+        })),
+    }
+}

@@ -1,0 +1,192 @@
+//! The addon's skin over `strongroom-core`: arguments in, results out, nothing decided here.
+//!
+//! A panic of the core becomes an error with the code PANIC and leaves nothing locked or half
+//! done: the core keeps no chain state, and its scratch memory is cleared at the start of a call.
+
+#![deny(unsafe_code)]
+
+use engine::chain::{Chain, State};
+use engine::ed25519;
+use engine::failure::Failure;
+use engine::merkle::{Level, Tree};
+use engine::seal::{self, Mode, Sealer};
+use engine::verify::{self, Verifier};
+use napi::bindgen_prelude::{Buffer, Either, Result, Uint8ArraySlice};
+use napi_derive::napi;
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Of the functions below and the layouts in core/src/seal.rs and verify.rs.
+const ABI: u32 = 1;
+
+/// What JavaScript sees as `error.code`.
+type Code = &'static str;
+
+thread_local! {
+    static SEALER: RefCell<Sealer> = RefCell::default();
+    static VERIFIER: RefCell<Verifier> = RefCell::default();
+    static TREE: RefCell<Tree> = RefCell::default();
+}
+
+fn guard<T>(run: impl FnOnce() -> std::result::Result<T, Failure>) -> Result<T, Code> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(failure)) => Err(napi::Error::new(failure.code(), failure.message())),
+        Err(_) => Err(napi::Error::new("PANIC", "the native engine failed inside")),
+    }
+}
+
+/// The bytes of a typed array that the caller gave to be written.
+#[expect(unsafe_code)]
+fn writable<'a>(array: &'a mut Uint8ArraySlice<'_>) -> &'a mut [u8] {
+    // SAFETY: the call is synchronous, so no JavaScript runs while the slice lives, and
+    // EngineNative.ts, the only caller, passes buffers of its own that overlap nothing else.
+    unsafe { array.as_mut() }
+}
+
+/// The version of this interface and the code that signs: `1 aws-lc`, or `1 none`.
+#[napi]
+pub fn abi() -> String {
+    format!("{ABI} {}", ed25519::signing())
+}
+
+/// An Ed25519 key.
+#[napi]
+pub struct Signer(Option<ed25519::Signer>);
+
+impl Signer {
+    fn open(&self) -> std::result::Result<&ed25519::Signer, Failure> {
+        self.0.as_ref().ok_or(Failure::SignerClosed)
+    }
+}
+
+#[napi]
+impl Signer {
+    /// Copies the 32-byte seed.
+    #[napi(constructor)]
+    pub fn new(seed: &[u8]) -> Result<Self, Code> {
+        guard(|| {
+            let seed = seed.try_into().map_err(|_| Failure::Input)?;
+            Ok(Signer(Some(ed25519::Signer::new(seed)?)))
+        })
+    }
+
+    /// 32 bytes.
+    #[napi(getter)]
+    pub fn public_key(&self) -> Result<Buffer, Code> {
+        guard(|| Ok(self.open()?.public_key().to_vec().into()))
+    }
+
+    /// `b3:` and 32 hex digits.
+    #[napi(getter)]
+    pub fn key_id(&self) -> Result<String, Code> {
+        guard(|| Ok(self.open()?.key_id().to_owned()))
+    }
+
+    /// Signs `context 0x00 digest`; 64 bytes.
+    #[napi]
+    pub fn sign(&self, context: String, digest: &[u8]) -> Result<Buffer, Code> {
+        guard(|| {
+            let digest = digest.try_into().map_err(|_| Failure::Input)?;
+            Ok(self.open()?.sign(&context, digest)?.to_vec().into())
+        })
+    }
+
+    /// Wipes the key.
+    #[napi]
+    pub fn close(&mut self) {
+        self.0 = None;
+    }
+}
+
+/// Layouts: core/src/seal.rs. Returns how many records were sealed.
+#[napi]
+#[allow(clippy::too_many_arguments)]
+pub fn seal_batch(
+    signer: Option<&Signer>,
+    chain: &[u8],
+    mut state: Uint8ArraySlice,
+    input: &[u8],
+    count: u32,
+    ts_ms: f64,
+    mode: u32,
+    frames_bytes_max: u32,
+    mut frames: Uint8ArraySlice,
+    mut signatures: Uint8ArraySlice,
+    mut meta: Uint8ArraySlice,
+) -> Result<u32, Code> {
+    guard(|| {
+        let request = seal::Request {
+            chain: Chain::decode(chain)?,
+            state: State::decode(&state)?,
+            input,
+            count,
+            ts_ms: ts_ms as u64,
+            mode: Mode::decode(mode)?,
+            signer: signer.map(Signer::open).transpose()?,
+            frames_bytes_max: frames_bytes_max as usize,
+        };
+        let output = seal::Output {
+            state: writable(&mut state),
+            frames: writable(&mut frames),
+            signatures: writable(&mut signatures),
+            meta: writable(&mut meta),
+        };
+        SEALER.with_borrow_mut(|sealer| sealer.seal(&request, output))
+    })
+}
+
+/// Layouts: core/src/verify.rs. Returns how many frames are right.
+#[napi]
+pub fn verify_batch(
+    chain: &[u8],
+    mut state: Uint8ArraySlice,
+    frames: &[u8],
+    mut hashes: Uint8ArraySlice,
+    mut infos: Uint8ArraySlice,
+    mut meta: Uint8ArraySlice,
+) -> Result<u32, Code> {
+    guard(|| {
+        let (chain, before) = (Chain::decode(chain)?, State::decode(&state)?);
+        let output = verify::Output {
+            state: writable(&mut state),
+            hashes: writable(&mut hashes),
+            infos: writable(&mut infos),
+            meta: writable(&mut meta),
+        };
+        VERIFIER.with_borrow_mut(|verifier| verifier.verify(&chain, before, frames, output))
+    })
+}
+
+/// One byte 0 or 1 for each 32-byte digest and 64-byte signature.
+#[napi]
+pub fn verify_signatures(
+    public_key: &[u8],
+    context: String,
+    digests: &[u8],
+    signatures: &[u8],
+    mut out: Uint8ArraySlice,
+) -> Result<(), Code> {
+    let out = writable(&mut out);
+    guard(|| ed25519::verify_many(public_key, &context, digests, signatures, out))
+}
+
+/// Root over 32-byte hashes: leaf data (level 0) or finished subtrees (level 1).
+#[napi]
+pub fn merkle_root(hashes: &[u8], level: u32, mut out: Uint8ArraySlice) -> Result<(), Code> {
+    guard(|| {
+        let level = if level == 0 { Level::Leaves } else { Level::Nodes };
+        let root = TREE.with_borrow_mut(|tree| tree.root(hashes, level)).ok_or(Failure::Input)?;
+        writable(&mut out).get_mut(..32).ok_or(Failure::Output)?.copy_from_slice(&root);
+        Ok(())
+    })
+}
+
+/// Canonical bytes of one JSON text, or a reject number.
+#[napi]
+pub fn canonicalize(text: &[u8]) -> Result<Either<Buffer, u32>, Code> {
+    guard(|| match engine::canonical::canonicalize(text) {
+        Ok(bytes) => Ok(Either::A(bytes.into())),
+        Err(reject) => Ok(Either::B(reject.number().into())),
+    })
+}

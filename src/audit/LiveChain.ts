@@ -1,0 +1,382 @@
+/**
+ * One chain that this process writes: locked, recovered or begun, with its writer behind an intake.
+ *
+ * A new chain begins with StreamOpened; a recovered one gets its missing signatures, then Recovered
+ * where a crash left something, then ConfigUpdated where the settings changed.
+ *
+ * Source: FORMATS 4, 7 and 10.
+ */
+import { existsSync } from "node:fs"
+import type { Clock } from "../base/Clock.ts"
+import { b3Text, formatHash, genesis } from "../base/Hash.ts"
+import type { ChainContext, Engine, EngineSigner } from "../engine/Engine.ts"
+import { canonicalizeValue } from "../record/Canonical.ts"
+import { readFrame } from "../record/Frame.ts"
+import { checkStream } from "../record/Name.ts"
+import { type AuditRecord, parseBody, type RecordLimits } from "../record/Record.ts"
+import { formatSigEntry } from "../signing/Envelope.ts"
+import { batchDigest, contexts } from "../signing/Message.ts"
+import type { Signer } from "../signing/Signer.ts"
+import type { Trust } from "../signing/Trust.ts"
+import { makeDirectory } from "../sink/Durable.ts"
+import { acquireLock, type Lock } from "../sink/Lock.ts"
+import { chainDirectory, listChain } from "../sink/Segment.ts"
+import type { Sink } from "../sink/Sink.ts"
+import { SinkRam } from "../sink/SinkRam.ts"
+import { SinkWal } from "../sink/SinkWal.ts"
+import { AuditError } from "./AuditError.ts"
+import {
+  changedAttrs,
+  type Declaration,
+  type FsyncPolicy,
+  formatDeclaration,
+  type Predecessor,
+  type Signing,
+} from "./Declaration.ts"
+import type { Finding } from "./Finding.ts"
+import { Intake } from "./Intake.ts"
+import { KeyJudge } from "./KeyJudge.ts"
+import { exportedTo } from "./ManifestCheck.ts"
+import { readRecords } from "./Read.ts"
+import { type FrozenChain, type RecoveredChain, type RecoveryInput, recover } from "./Recovery.ts"
+import type { ExpectedPosition } from "./Verify.ts"
+import { Writer } from "./Writer.ts"
+
+/** Something that people should know and that stops nothing. */
+export type Notice =
+  | {
+      readonly event: "frozen"
+      readonly writerId: string
+      readonly stream: string
+      readonly finding: Finding
+    }
+  | {
+      readonly event: "recovered"
+      readonly writerId: string
+      readonly stream: string
+      readonly cutBytes: number
+      readonly unsigned: number
+    }
+  | { readonly event: "trouble"; readonly stream: string; readonly error: unknown }
+
+export interface WalPlace {
+  readonly kind: "wal"
+  readonly dir: string
+  readonly rotateBytes: number
+  readonly exportDir: string | undefined
+}
+
+export interface AuditLogOptions {
+  readonly writerId: string
+  readonly sink: { readonly kind: "ram"; readonly bytesMax: number } | WalPlace
+  readonly signing: Signing
+  readonly fsync: FsyncPolicy
+  readonly limits: RecordLimits
+  readonly engine: Engine
+  readonly clock: Clock
+  /** 32 lower-case hex digits, used when the log is new. */
+  readonly newLogId: () => string
+  readonly recordSigner: EngineSigner | undefined
+  readonly signer: Signer | undefined
+  /** The keys that recovery may check signatures with. */
+  readonly trust: Trust | undefined
+  readonly checkpointEvery: number
+  readonly queueDepth: number
+  /** Positions that chains must have reached, from receipts kept elsewhere. */
+  readonly expectHeads: ReadonlyArray<ExpectedPosition>
+  readonly notice: (notice: Notice) => void
+}
+
+export interface LiveChain {
+  readonly writerId: string
+  readonly stream: string
+  readonly intake: Intake
+  /** A stored record. Errors: AuditError NOT_FOUND, TAMPER. */
+  readonly read: (seq: number) => AuditRecord
+  readonly lock: Lock | undefined
+}
+
+/** Chains that this chain's folder could also go by: `<writer>+1`, `<writer>+2`, ... */
+export const currentWriterId = (walDir: string, writerId: string, stream: string): string => {
+  let current = writerId
+  for (let k = 1; existsSync(chainDirectory(walDir, `${writerId}+${k}`, stream)); k++) {
+    current = `${writerId}+${k}`
+  }
+  return current
+}
+
+const declarationOf = (options: AuditLogOptions, logId: string): Declaration => {
+  const { signing, fsync, signer, recordSigner } = options
+  return {
+    logId,
+    signing,
+    algs: recordSigner === undefined || signing === "checkpoint" ? [] : ["ed25519"],
+    checkpointAlgs: signer === undefined ? [] : [signer.algoId],
+    fsync,
+  }
+}
+
+/** What recovery and `audit continue` need to look at a chain of this log. */
+export const recoveryInput = (
+  options: AuditLogOptions,
+  place: WalPlace,
+  logId: string,
+  writerId: string,
+  stream: string,
+): RecoveryInput => {
+  const { engine, trust, clock, expectHeads } = options
+  const exported =
+    place.exportDir === undefined ? undefined : chainDirectory(place.exportDir, writerId, stream)
+  const nowMs = clock.nowMs()
+  return {
+    engine,
+    writerId,
+    stream,
+    logId,
+    judge: new KeyJudge({ trust, keysRoot: place.dir, logId, writerId, stream, nowMs }),
+    expected: expectHeads.filter((head) => head.writerId === writerId && head.stream === stream),
+    exportedTo: exported === undefined ? 0 : exportedTo(exported),
+  }
+}
+
+/**
+ * Opens the chain that now goes by the log's writer and `stream`; the finding where it is frozen.
+ * Errors: Rejected; SinkError LOCKED and others; AuditError WRONG_LOG, NO_SIGNER.
+ */
+export const openChain = async (
+  options: AuditLogOptions,
+  logId: string,
+  stream: string,
+): Promise<LiveChain | Finding> => {
+  checkStream(stream)
+  const { sink: place, writerId: ours } = options
+  if (place.kind === "ram") {
+    return beginChain(options, logId, { writerId: ours, stream, lock: undefined }, undefined)
+  }
+  const writerId = currentWriterId(place.dir, ours, stream)
+  const lock = await lockChain(options, place, writerId, stream)
+  try {
+    const input = recoveryInput(options, place, logId, writerId, stream)
+    const found = await recoverChain(place, input)
+    if (found.kind === "frozen") {
+      lock.release()
+      return found.finding
+    }
+    const chain = { writerId, stream, lock }
+    return found.kind === "fresh"
+      ? await beginChain(options, logId, chain, undefined)
+      : await resumeChain(options, place, logId, chain, found)
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+}
+
+/** Takes the operating system's lock of a chain. Errors: SinkError LOCKED. */
+export const lockChain = (
+  { clock }: AuditLogOptions,
+  place: WalPlace,
+  writerId: string,
+  stream: string,
+): Promise<Lock> => acquireLock(place.dir, writerId, stream, new Date(clock.nowMs()).toISOString())
+
+const recoverChain = async (
+  place: WalPlace,
+  input: RecoveryInput,
+): Promise<RecoveredChain | FrozenChain | { readonly kind: "fresh" }> => {
+  const directory = chainDirectory(place.dir, input.writerId, input.stream)
+  const isKnown = existsSync(directory) || input.exportedTo > 0 || input.expected.length > 0
+  if (!isKnown) return { kind: "fresh" }
+  makeDirectory(directory)
+  return recover(directory, input)
+}
+
+interface Opening {
+  readonly writerId: string
+  readonly stream: string
+  readonly lock: Lock | undefined
+}
+
+/** Begins a chain with its StreamOpened; `successorOf` for one that continues a damaged chain. */
+export const beginChain = async (
+  options: AuditLogOptions,
+  logId: string,
+  opening: Opening,
+  successorOf: Predecessor | undefined,
+): Promise<LiveChain> => {
+  const { sink: place } = options
+  const { writerId, stream } = opening
+  let sink: Sink
+  if (place.kind === "ram") sink = new SinkRam(place)
+  else {
+    const directory = chainDirectory(place.dir, writerId, stream)
+    makeDirectory(directory)
+    const newest = { number: 0, count: 0, open: false }
+    sink = new SinkWal({ directory, rotateBytes: place.rotateBytes, newest })
+  }
+  const chain = assemble(options, logId, opening, sink, {
+    state: { seq: 0, tsMs: 0, head: new Uint8Array(32) },
+    checkpoint: { number: 0, lastSeq: 0, digest: genesis },
+    pending: Promise.resolve(new Uint8Array(0)),
+    opIds: new Map(),
+  })
+  const attrs = formatDeclaration({ ...declarationOf(options, logId), successorOf })
+  await chain.intake.appendOwn("StreamOpened", attrs)
+  await chain.intake.writer.flush()
+  return chain
+}
+
+const resumeChain = async (
+  options: AuditLogOptions,
+  place: WalPlace,
+  logId: string,
+  opening: Opening,
+  found: RecoveredChain,
+): Promise<LiveChain> => {
+  const { writerId, stream } = opening
+  const { declared, unsigned, cut, newest } = found
+  if (declared.logId !== logId) {
+    const message = `${writerId} / ${stream} belongs to log ${declared.logId}, not to ${logId}`
+    throw AuditError.of("WRONG_LOG", message)
+  }
+  const directory = chainDirectory(place.dir, writerId, stream)
+  const sink = new SinkWal({ directory, rotateBytes: place.rotateBytes, newest })
+  if (unsigned !== undefined) signFound(options, logId, opening, sink, declared, unsigned)
+  // Reading older segments may take a while, and only the next checkpoint waits for it.
+  const pending = new Promise<Uint8Array>((done) => setImmediate(() => done(found.pending())))
+  pending.catch(() => undefined)
+  const chain = assemble(options, logId, opening, sink, { ...found, pending })
+  if (unsigned !== undefined || cut !== undefined) {
+    await sayRecovered(options, chain, unsigned, cut)
+  }
+  await updateConfig(chain, declared, declarationOf(options, logId))
+  await chain.intake.writer.flush()
+  return chain
+}
+
+const sayRecovered = async (
+  { notice }: AuditLogOptions,
+  chain: LiveChain,
+  unsigned: RecoveredChain["unsigned"],
+  cut: RecoveredChain["cut"],
+): Promise<void> => {
+  const count = unsigned === undefined ? 0 : unsigned.hashes.length / 32
+  const range =
+    unsigned === undefined ? {} : { first: unsigned.first, last: unsigned.first + count - 1 }
+  const cutBytes = cut?.bytes ?? 0
+  const attrs = { ...range, cut_bytes: cutBytes, file: cut?.file ?? "" }
+  await chain.intake.appendOwn("Recovered", attrs)
+  const { writerId, stream } = chain
+  notice({ event: "recovered", writerId, stream, cutBytes, unsigned: count })
+}
+
+/** FORMATS 4: good frames without a signature are signed as the chain declares. */
+const signFound = (
+  { recordSigner, engine }: AuditLogOptions,
+  logId: string,
+  { writerId, stream }: Opening,
+  sink: Sink,
+  declared: Declaration,
+  { first, hashes }: NonNullable<RecoveredChain["unsigned"]>,
+): void => {
+  if (recordSigner === undefined) {
+    const message = `${writerId} / ${stream} has unsigned records and no key is configured`
+    throw AuditError.of("NO_SIGNER", message)
+  }
+  const envelopes = (context: string, digest: Uint8Array) => [
+    {
+      algoId: "ed25519" as const,
+      keyId: recordSigner.keyId,
+      sig: recordSigner.sign(context, digest),
+    },
+  ]
+  const count = hashes.length / 32
+  if (declared.signing === "record") {
+    for (let i = 0; i < count; i++) {
+      const seq = first + i
+      const signed = envelopes(contexts.record, hashes.subarray(i * 32, i * 32 + 32))
+      sink.writeSignatures(formatSigEntry({ first: seq, last: seq, root: null, envelopes: signed }))
+    }
+    return
+  }
+  const root = engine.merkleRoot(hashes, "leaves")
+  const last = first + count - 1
+  const digest = batchDigest({ first, last, logId, root: formatHash(root), stream, writerId })
+  const signed = envelopes(contexts.batch, digest)
+  sink.writeSignatures(formatSigEntry({ first, last, root, envelopes: signed }))
+}
+
+const updateConfig = async (
+  chain: LiveChain,
+  declared: Declaration,
+  wanted: Declaration,
+): Promise<void> => {
+  const changed = changedAttrs(declared, wanted)
+  if (Object.keys(changed).length === 0) return
+  // Recovery reads what a chain declares from the first frames of segments only.
+  await chain.intake.writer.seal()
+  const config_b3 = b3Text(canonicalizeValue(formatDeclaration(wanted)))
+  await chain.intake.appendOwn("ConfigUpdated", { ...changed, config_b3 })
+}
+
+const assemble = (
+  options: AuditLogOptions,
+  logId: string,
+  { writerId, stream, lock }: Opening,
+  sink: Sink,
+  found: Pick<RecoveredChain, "state" | "checkpoint" | "opIds"> & {
+    readonly pending: Promise<Uint8Array>
+  },
+): LiveChain => {
+  const { engine, clock, signing, recordSigner, signer, checkpointEvery, queueDepth } = options
+  const context: ChainContext = { logId, writerId, stream, ...options.limits }
+  const { state, checkpoint, pending, opIds } = found
+  const writer = new Writer({
+    chain: context,
+    state,
+    engine,
+    sink,
+    clock,
+    signing,
+    policy: options.sink.kind === "ram" ? "ram" : options.fsync,
+    recordSigner,
+    signer,
+    checkpoint,
+    pending,
+    checkpointEvery,
+    queueDepth,
+    onTrouble: (error) => options.notice({ event: "trouble", stream, error }),
+  })
+  const read = (seq: number) => readStored(options, sink, writerId, stream, seq)
+  const intake = new Intake({ engine, writerId, stream, writer, opIds, read })
+  return { writerId, stream, intake, read, lock }
+}
+
+const readStored = (
+  { engine, sink: place }: AuditLogOptions,
+  sink: Sink,
+  writerId: string,
+  stream: string,
+  seq: number,
+): AuditRecord => {
+  const name = { writerId, stream }
+  if (sink instanceof SinkRam) {
+    const record = readRam(sink, seq)
+    if (record !== undefined) return record
+  } else if (place.kind === "wal") {
+    const files = listChain(chainDirectory(place.dir, writerId, stream))
+    for (const { record } of readRecords(engine, name, files, seq)) return record
+  }
+  throw AuditError.of("NOT_FOUND", `${writerId} / ${stream} has no record ${seq}`)
+}
+
+const readRam = (sink: SinkRam, seq: number): AuditRecord | undefined => {
+  const bytes = sink.frames()
+  for (let at = 0; at < bytes.length; ) {
+    const frame = readFrame(bytes, at)
+    if (frame === "incomplete" || "what" in frame) return undefined
+    if (frame.seq === seq) return { ...parseBody(frame.body), self_hash: frame.selfHash }
+    at = frame.next
+  }
+  return undefined
+}
