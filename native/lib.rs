@@ -1,16 +1,16 @@
 //! The addon's skin over `strongroom-core`: arguments in, results out, nothing decided here.
 //!
-//! A panic of the core becomes an error with the code PANIC and leaves nothing locked or half
+//! A panic of the core becomes an error like any other (ENGINE_FAILED) and leaves nothing locked or half
 //! done: the core keeps no chain state, and its scratch memory is cleared at the start of a call.
 
 #![deny(unsafe_code)]
 
 use engine::chain::{Chain, State};
 use engine::ed25519;
-use engine::failure::Failure;
+use engine::failure::{FAILED, Failure};
 use engine::merkle::{Level, Tree};
-use engine::seal::{self, Mode, Sealer};
-use engine::verify::{self, Verifier};
+use engine::seal::{Request, Sealer};
+use engine::verify::Verifier;
 use napi::bindgen_prelude::{Buffer, Either, Result, Uint8ArraySlice};
 use napi_derive::napi;
 use std::cell::RefCell;
@@ -32,7 +32,7 @@ fn guard<T>(run: impl FnOnce() -> std::result::Result<T, Failure>) -> Result<T, 
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(failure)) => Err(napi::Error::new(failure.code(), failure.message())),
-        Err(_) => Err(napi::Error::new("PANIC", "the native engine failed inside")),
+        Err(_) => Err(napi::Error::new(FAILED, "the native engine panicked")),
     }
 }
 
@@ -99,40 +99,43 @@ impl Signer {
     }
 }
 
+/// BLAKE3-256 of a stream.
+#[napi]
+#[derive(Default)]
+pub struct Hasher(engine::hash::Hasher);
+
+#[napi]
+impl Hasher {
+    #[napi(constructor)]
+    pub fn new() -> Self {
+        Hasher::default()
+    }
+
+    #[napi]
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// 32 bytes.
+    #[napi]
+    pub fn digest(&self) -> Buffer {
+        self.0.finalize().as_bytes().to_vec().into()
+    }
+}
+
 /// Layouts: core/src/seal.rs. Returns how many records were sealed.
 #[napi]
-#[allow(clippy::too_many_arguments)]
 pub fn seal_batch(
     signer: Option<&Signer>,
     chain: &[u8],
-    mut state: Uint8ArraySlice,
+    call: &[u8],
     input: &[u8],
-    count: u32,
-    ts_ms: f64,
-    mode: u32,
-    frames_bytes_max: u32,
-    mut frames: Uint8ArraySlice,
-    mut signatures: Uint8ArraySlice,
-    mut meta: Uint8ArraySlice,
+    mut out: Uint8ArraySlice,
 ) -> Result<u32, Code> {
     guard(|| {
-        let request = seal::Request {
-            chain: Chain::decode(chain)?,
-            state: State::decode(&state)?,
-            input,
-            count,
-            ts_ms: ts_ms as u64,
-            mode: Mode::decode(mode)?,
-            signer: signer.map(Signer::open).transpose()?,
-            frames_bytes_max: frames_bytes_max as usize,
-        };
-        let output = seal::Output {
-            state: writable(&mut state),
-            frames: writable(&mut frames),
-            signatures: writable(&mut signatures),
-            meta: writable(&mut meta),
-        };
-        SEALER.with_borrow_mut(|sealer| sealer.seal(&request, output))
+        let signer = signer.map(Signer::open).transpose()?;
+        let request = Request::decode(signer, chain, call, input)?;
+        SEALER.with_borrow_mut(|sealer| sealer.seal(&request, writable(&mut out)))
     })
 }
 
@@ -140,21 +143,14 @@ pub fn seal_batch(
 #[napi]
 pub fn verify_batch(
     chain: &[u8],
-    mut state: Uint8ArraySlice,
+    state: &[u8],
     frames: &[u8],
-    mut hashes: Uint8ArraySlice,
-    mut infos: Uint8ArraySlice,
-    mut meta: Uint8ArraySlice,
+    mut out: Uint8ArraySlice,
 ) -> Result<u32, Code> {
     guard(|| {
-        let (chain, before) = (Chain::decode(chain)?, State::decode(&state)?);
-        let output = verify::Output {
-            state: writable(&mut state),
-            hashes: writable(&mut hashes),
-            infos: writable(&mut infos),
-            meta: writable(&mut meta),
-        };
-        VERIFIER.with_borrow_mut(|verifier| verifier.verify(&chain, before, frames, output))
+        let (chain, state, out) =
+            (Chain::decode(chain)?, State::decode(state)?, writable(&mut out));
+        VERIFIER.with_borrow_mut(|verifier| verifier.verify(&chain, state, frames, out))
     })
 }
 

@@ -955,7 +955,7 @@ class Authority:
 
 # One envelope judged. state: good | wrong | open (cannot be judged: kind key_unknown, or None for an
 # unsupported algorithm). A good one counts only in [start, end); certified: outside it is absent.
-Judged = namedtuple("Judged", "state kind why key_id start end why_end certified log_id", defaults=(None, 0, INF, None, False, None))
+Judged = namedtuple("Judged", "state kind why key_id start end why_end certified log_id", defaults=(None, None, 0, INF, None, False, None))
 
 
 def judge(env, context, digest, purpose, auth, scope=None):
@@ -1248,15 +1248,16 @@ class Chain:
             return False
         if not envelopes:
             self.find("sig_missing", m["first"], name, 0, "the manifest's signature", None)
-        trusted, now = False, self.run.now
-        for e in envelopes:
-            j = judge(e, "strongroom/manifest/v1", digest, "checkpoint", self.run.auth)
+        trusted, judged = False, [judge(e, "strongroom/manifest/v1", digest, "checkpoint", self.run.auth) for e in envelopes]
+        for j in judged:
             if j.state == "wrong":
                 self.find(j.kind, m["first"], name, 0, "a valid signature", j.why)
-            elif j.state == "good" and j.start <= m["created_ts_ms"] < j.end and now < j.end:
+            elif j.kind and not any(x.state == "good" for x in judged):
+                self.find(j.kind, m["first"], name, 0, "a trusted key", j.why)
+            elif j.state == "good" and j.start <= m["created_ts_ms"] < j.end and self.run.now < j.end:
                 trusted = True
             else:
-                self.note(f"{name}: {j.why or 'its key is over or revoked'}; the manifest proves nothing by it")
+                self.note(f"{name}: {j.why or 'the time of ' + j.key_id + ' is over'}")
         return trusted
 
     def touches_hole(self, first, last):
@@ -1290,7 +1291,7 @@ class Chain:
         self.broken = True
 
     def read_segment(self, path, sig, newest):
-        name, frames, pos, starts = os.path.basename(path), 0, 32, {}
+        name, frames, pos, starts, broken = os.path.basename(path), 0, 32, {}, None
         with open(path, "rb", buffering=MIB) as f:
             try:
                 count = read_header(f)
@@ -1912,7 +1913,7 @@ def verify_receipt(data, trust, now=None):
                 bad(j.kind, j.why, "a trusted key")
             elif j.why:
                 notes.append(f"{name}: {j.why}")
-        if state in ("absent", "unbound"):
+        if state == "absent" or state == "unbound" and "good" not in states:
             notes.append(f"{name}: " + ("its certified key is out of its window" if state == "absent" else "a record signature alone does not name the log"))
     invalid = any(WEIGHT.get(f["kind"], INVALID) == INVALID for f in findings)
     proven = "good" in states and "absent" not in states  # every certified signature given must hold in time

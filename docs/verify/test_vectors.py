@@ -485,3 +485,544 @@ def check_wal(data, g, trust):
             case(g, f"{name} byte {i} flipped", report["verdict"] == "invalid" or report["verdict"] == "unknown" and name.endswith(".sig"),
                  f"{report['verdict']} {report['streams'][0]['findings']}")
             case(g, f"{name} cut at {i}", verify(build().cut(name, i), trust)["verdict"] != "valid" or name == "manifest-000001.sig" and False)
+
+
+# ---- logs built here ------------------------------------------------------------------------
+
+def check_logs(g, signatures):
+    root, leaf, other, third = (Signer(x) for x in (signatures["private_key_hex"], signatures["leaf_private_key_hex"], "11" * 32, "22" * 32))
+    p256 = P256(7)
+    trust = {"type": "strongroom/trust/v1", "log_id": LOG, "keys": [root.entry()]}
+
+    def keys(*entries, **more):
+        return {**trust, "keys": list(entries), **more}
+
+    def t(name, log, verdict, *kinds, trust=trust, **options):
+        return expect_case(g, name, log, trust, verdict, *kinds, **options)
+
+    def batch(n=30, **kw):
+        log = Log(root, **kw).run(n)
+        log.sign()
+        return log
+
+    # clean logs
+    t("batch, no checkpoint", batch(), "valid")
+    t("batch and checkpoints", batch().checkpoint().run(12).checkpoint(), "valid")
+    t("record signing", batch(signing="record").checkpoint(), "valid")
+    t("checkpoint signing", batch(signing="checkpoint").checkpoint(), "valid")
+    t("checkpoint signing, tail", batch(signing="checkpoint").checkpoint().run(25), "unknown")
+    t("unsigned tail", batch().run(3, 99), "unknown")
+    report = t("unsigned tail, how far", batch(8).run(2, 99), "unknown")
+    case(g, "proven_to", report["proven_to"] == 9 and report["streams"][0]["head"] == 11 and report["streams"][0]["signed"] == 9)
+    report = t("require checkpointed", batch().checkpoint().run(3, 1), "unknown", require="checkpointed")
+    case(g, "checkpointed_to", report["proven_to"] == 31 and report["streams"][0]["signed"] == 34)
+    t("require signed", batch().checkpoint().run(3, 1), "valid", require="signed")
+    t("checkpoint splits a batch", batch(4).run(3, 99).checkpoint(last=6).run(3), "valid")
+    t("empty newest segment", Log(root).run(9, 1), "valid")
+    log = Log(root).run(9, 1)
+    log.rotate()
+    t("empty newest segment", log, "valid")
+    t("export", batch().export().run(15).export().exported(), "valid")
+    t("WAL beside manifests", batch().export().run(3, 1), "valid")
+    t("several chains", [batch(), batch(stream="egress"), batch(writer="ü/%".replace("/", ""), stream="..")], "valid")
+    t("no anchor", batch(), "unknown", trust=None)
+    t("integrity", batch().checkpoint(), "intact", trust=None, integrity=True)
+    t("wrong trust", batch().checkpoint(), "unknown", ("key_unknown", 1), trust=keys(other.entry()))
+    t("wrong trust, checkpoint signing", batch(signing="checkpoint").checkpoint(), "unknown", ("key_unknown", 1), trust=keys(other.entry()))
+    t("other log pinned", batch(), "invalid", "wrong_log", trust=keys(root.entry(), log_id="0" * 32))
+    t("two logs, none pinned", [batch(), batch(stream="z", log_id="0" * 32)], "invalid", "wrong_log", trust={**trust, "log_id": LOG})
+    t("not pinned", batch(), "valid", trust={k: x for k, x in trust.items() if k != "log_id"})
+    t("p256 anchors", Log(p256).run(9, 1).checkpoint(), "valid", trust=keys(p256.entry()))
+    t("p256 beside ed25519", Log(root).run(9, 99).checkpoint(), "valid", trust=keys(root.entry(), p256.entry()))
+    high = Log(p256)
+    high.sign(envelopes=[v.Envelope(p256.algo, p256.id, p256.sign("strongroom/batch/v1", v.batch_digest(
+        1, 1, high.tree(1, 1), LOG, high.writer, high.stream), low=False))])
+    t("p256 high s", high, "invalid", ("sig_invalid", 1), trust=keys(p256.entry()))
+    pq = v.Envelope("ml-dsa-65", "b3:" + "0" * 32, b"x" * 3309)
+    log = Log(root)
+    log.sign(envelopes=[root.envelope("strongroom/batch/v1", v.batch_digest(1, 1, log.tree(1, 1), LOG, log.writer, log.stream)), pq])
+    t("ml-dsa beside ed25519", log, "valid")
+    raw = b"\1" * 1952
+    pq_entry = {"algo_id": "ml-dsa-65", "public_key": base64.b64encode(raw).decode(), "pubkey_id": v.key_id_of(raw), "purposes": ["root"]}
+    log = Log(root)
+    log.sign(envelopes=[v.Envelope("ml-dsa-65", v.key_id_of(raw), b"x" * 3309)])
+    t("ml-dsa alone", log, "unknown", trust=keys(root.entry(), pq_entry))
+
+    # one bit anywhere
+    small = Log(root, per_segment=3).run(6, 2).checkpoint().files
+    for name, content in small.items():
+        for at in range(0, len(content), 3):
+            log = Log(root, per_segment=3).run(6, 2).checkpoint().flip(name, at, 1 << at % 8)
+            report = verify(log, trust)
+            case(g, f"flip {name} {at}", report["verdict"] == "invalid" or
+                 name.endswith((".sig", ".json")) and report["verdict"] == "unknown" and any(
+                     f["kind"] == "key_unknown" for f in report["streams"][0]["findings"]) or
+                 name.endswith(".sig") and report["verdict"] == "valid" and "not trusted" in str(report["notes"]),
+                 f"{report['verdict']} {report['streams'][0]['findings']}")
+
+    # records deleted, swapped, repeated, edited
+    t("record deleted", batch().remove(14), "invalid", ("seq_gap", 15), ("header_count", 11), "root_mismatch")
+    t("record deleted in the newest segment", batch(35).remove(34), "invalid", ("seq_gap", 35))
+    log = batch()
+    (n, a, b), (_, c, d) = log.span(13), log.span(14)
+    t("records swapped", log.edit(n, lambda x: x[:a] + x[c:d] + x[a:b] + x[d:]), "invalid", ("seq_gap", 14))
+    log = batch()
+    n, a, b = log.span(13)
+    t("record twice", log.edit(n, lambda x: x[:b] + x[a:b] + x[b:]), "invalid", ("seq_gap", 13), "header_count")
+
+    def rewrite(log, seq, rehash=True, **changes):
+        n, a, b = log.span(seq)
+        record = {**log.records[seq - 1], **changes}
+        body, hash_ = sealed(record)
+        return log.edit(n, lambda x: x[:a] + frame(body, hash_ if rehash else log.hashes[seq - 1], seq) + x[b:])
+    t("record edited", rewrite(batch(), 13, False, reason="no"), "invalid", ("hash_mismatch", 13))
+    t("record edited and hashed again", rewrite(batch(), 13, reason="no"), "invalid", ("prev_mismatch", 14), "root_mismatch")
+    t("last record edited and hashed again", rewrite(batch(), 31, reason="no"), "invalid", ("root_mismatch", 29), absent=("prev_mismatch",))
+    t("last record, integrity", rewrite(batch(), 31, reason="no"), "invalid", ("root_mismatch", 29), trust=None, integrity=True)
+    t("other stream", rewrite(batch(), 13, stream="egress"), "invalid", ("wrong_stream", 13))
+    t("other prev", rewrite(batch(), 13, prev="b3:" + "0" * 64), "invalid", ("prev_mismatch", 13))
+    t("v in the frame", batch().edit(*(lambda s: (s[0], lambda x: x[:s[1] + 4] + b"\2" + x[s[1] + 5:]))(batch().span(13))), "invalid", "frame")
+    log = batch()
+    n, a, b = log.span(13)
+    body = log.files[n][a + 13:b - 71].replace(b'"i":13', b'"i": 13')
+    t("not canonical", log.edit(n, lambda x: x[:a] + frame(body, v.b3(body), 13) + x[b:]), "invalid", ("canon", 13))
+
+    # segments and headers
+    t("segment missing at the start", batch().without("wal-000001.seg", "wal-000001.sig"), "unknown", ("segment_missing", 1))
+    t("segment missing in the middle", batch().without("wal-000002.seg", "wal-000002.sig"), "unknown", ("segment_missing", 11), absent=("seq_gap", "root_mismatch"))
+    t("segment missing in the middle, its .sig there", batch().without("wal-000002.seg"), "unknown", ("segment_missing", 11))
+    t("segment missing under a checkpoint", batch().checkpoint().without("wal-000002.seg", "wal-000002.sig"), "invalid", ("segment_missing", 11))
+    t("segment missing, integrity", batch().checkpoint().without("wal-000002.seg"), "unknown", ("segment_missing", 11), trust=None, integrity=True)
+    log = batch(35).without("wal-000002.seg", "wal-000002.sig")
+    log.files["wal-000002.seg"], log.files["wal-000003.seg"] = log.files.pop("wal-000003.seg"), log.files["wal-000004.seg"]
+    t("segment removed and the others renamed", log, "invalid", "seq_gap")
+    t("newest segment missing", batch(35).without("wal-000004.seg"), "invalid", ("truncated", 31))
+    t("newest segment missing with its .sig", batch(35).without("wal-000004.seg", "wal-000004.sig"), "valid")
+    t("first segment empty", batch().edit("wal-000001.seg", lambda x: header()), "invalid", "header_count")
+    for name, change in (("count 0 in an old segment", header()), ("count one more", header(11)), ("count one less", header(9))):
+        t(name, batch().edit("wal-000002.seg", lambda x: change + x[32:]), "invalid", ("header_count", 11) if change == header() else "header_count")
+    t("count in the newest", batch(33).edit("wal-000004.seg", lambda x: header(4) + x[32:]), "valid")
+    t("wrong count in the newest", batch(33).edit("wal-000004.seg", lambda x: header(5) + x[32:]), "invalid", ("header_count", 31))
+    for at, what in ((0, "magic"), (7, "version"), (8, "flags"), (20, "reserved")):
+        t(f"header {what}", batch().flip("wal-000002.seg", at), "invalid", ("frame", 11))
+    t("header short", batch(30).cut("wal-000004.seg", 20), "invalid", "frame")
+    t("sealed segment with a tail", batch().edit("wal-000002.seg", lambda x: x + b"\0" * 9), "invalid", ("frame", 21))
+    t("sealed segment cut", batch().edit("wal-000002.seg", lambda x: x[:-9]), "invalid", ("frame", 20))
+    t("wrong folder", [batch(), (lambda x: setattr(x, "stream", "egress") or x)(batch())], "invalid", ("wrong_stream", 1))
+
+    # truncation
+    def tail_cut(log, seq):
+        n, a, _ = log.span(seq)
+        return log.cut(n, a)
+    unsigned = dict(n=34)
+    log = batch(34).run(3, 99)
+    acks = b"".join(json.dumps({"writer_id": "w@1", "stream": "ingress", "seq": s, "self_hash": v.b3_text(log.hashes[s - 1]),
+                                "level": "durable"}).encode() + b"\n" for s in range(1, 39))
+    t("cut unsigned records, nothing says so", tail_cut(batch(34).run(3, 99), 36), "valid")
+    t("cut unsigned records, acks", tail_cut(batch(34).run(3, 99), 36), "invalid", ("truncated", 36), expect=acks)
+    t("acks hold", batch(34).run(3, 99), "unknown", expect=acks)
+    t("acks, other hash", batch(34).run(3, 99), "invalid", ("fork", 38), expect=acks.replace(v.b3_text(log.hashes[37]).encode(), b"b3:" + b"0" * 64))
+    t("acks, a chain that is not there", batch(), "invalid", ("truncated", 1), expect=acks.replace(b"ingress", b"egress"))
+    t("expect a receipt", batch(), "invalid", "truncated", expect=json.dumps(signatures["receipt"], indent=1).encode())
+    t("cut signed records", tail_cut(batch(34), 34), "invalid", ("truncated", 33))
+    t("cut signed records, fsync never", tail_cut(batch(34, fsync="never"), 34), "unknown", ("torn_tail", 33))
+    t("cut under a checkpoint", tail_cut(batch(34).checkpoint(), 34), "invalid", ("truncated", 34))
+    t("cut under a checkpoint, fsync never", tail_cut(batch(34, fsync="never").checkpoint(), 34), "invalid", ("truncated", 34))
+    t("cut under a checkpoint, integrity", tail_cut(batch(34).checkpoint(), 34), "invalid", "truncated", trust=None, integrity=True)
+    t("manifest beyond the end", batch().export().run(12).export().exported().without("wal-000004.seg", "wal-000004.sig", "wal-000005.seg", "wal-000005.sig"),
+      "invalid", "truncated")
+    t("everything but checkpoints gone", batch(5).checkpoint().without("wal-000001.seg", "wal-000001.sig"), "invalid", ("truncated", 1))
+
+    # signatures stripped, weakened, wrong
+    t("a .sig stripped", batch().without("wal-000002.sig"), "invalid", ("sig_missing", 11))
+    t("the last .sig stripped, sealed", batch(29).without("wal-000003.sig").edit("wal-000003.seg", lambda x: header(10) + x[32:]), "invalid", ("sig_missing", 21))
+    t("the newest .sig stripped", batch(33).without("wal-000004.sig"), "unknown")
+    t("every .sig stripped under a checkpoint", batch(8).checkpoint().without("wal-000001.sig"), "invalid", ("sig_missing", 1))
+    t("every .sig stripped, fresh", batch(8).without("wal-000001.sig"), "unknown")
+    log = Log(root)
+    log.sign()
+    log.run(4, 99).sign(mode="none", envelopes=[])
+    t("batch without envelopes", log, "unknown")
+    log = Log(root)
+    log.sign()
+    log.run(4, 99)
+    log.unsigned = len(log.hashes)
+    log.sign()
+    t("records skipped before signed ones", log, "invalid", ("sig_missing", 2))
+    log = Log(root, signing="record").run(4)
+    log.signing = "batch"
+    t("weaker than declared", log.run(4), "invalid", ("sig_missing", 6))
+    log = Log(root, signing="record").run(4)
+    log.append("ConfigUpdated", {"signing": "batch", "config_b3": "x"})
+    log.signing = "batch"
+    t("ConfigUpdated to batch", log.run(4), "valid")
+    log = batch(8)
+    log.append("ConfigUpdated", {"signing": "checkpoint"})
+    log.signing = "checkpoint"
+    t("ConfigUpdated to checkpoint", log.run(15).checkpoint(), "valid")
+    log = batch(8, signing="checkpoint")
+    log.append("ConfigUpdated", {"signing": "record"})
+    log.unsigned, log.signing = 11, "record"
+    t("ConfigUpdated to record", log.run(3).checkpoint(), "valid")
+    t("ConfigUpdated to nonsense", (lambda x: x.append("ConfigUpdated", {"signing": "none"}) and x.sign() or x)(batch(8)), "invalid", ("stream_opened", 10))
+    for field, purposes in (("batch by a key for checkpoints", ("checkpoint",)), ("batch by a key for votes", ("vote",))):
+        t(field, batch(8), "invalid", ("sig_invalid", 1), trust=keys(root.entry(purposes)))
+    t("checkpoint by a key for records", batch(8).checkpoint(), "invalid", ("sig_invalid", 1), trust=keys(root.entry(("record",))))
+    t("two purposes, two keys", Log(other).run(8).checkpoint(root), "valid", trust=keys(root.entry(("checkpoint",)), other.entry(("record",))))
+    t("unknown key under a trusted checkpoint", Log(other).run(8).checkpoint(root), "valid", trust=keys(root.entry(("checkpoint",))))
+    t("checkpoint by an unknown key over good batches", batch(8).checkpoint(other), "valid")
+    t("batch of another stream", (lambda a, b: a.files.update({"wal-000001.sig": b.files["wal-000001.sig"]}) or a)(batch(8), batch(8, stream="x")),
+      "invalid", ("root_mismatch", 1))
+    for name, change in (("trailing byte in an entry", lambda d: struct.pack("<I", struct.unpack_from("<I", d)[0] + 1) + d[4:] + b"\0"),
+                         ("non-null root of a record entry", lambda d: d[:4] + d[4:].replace(b"\x84\x01\x01", b"\x84\x01\x02")),
+                         ("entry twice", lambda d: d + d), ("entry too long", lambda d: struct.pack("<I", 300000) + d[4:])):
+        log = Log(root, signing="record")
+        t(name, log.edit("wal-000001.sig", change), "invalid", "frame")
+    log = batch(12)
+    log.files["wal-000001.sig"] += cbor_entry(11, 13, log.tree(11, 13), [root.envelope("strongroom/batch/v1", v.batch_digest(
+        11, 13, log.tree(11, 13), LOG, log.writer, log.stream))])
+    t("entry in the .sig of another segment", log, "invalid", ("frame", 11))
+
+    # torn tails, both sides of each condition
+    def torn(n=33, fsync="always", bare=3, checkpoint=False):
+        """Signed (and checkpointed) to n + 1, then bare unsigned records."""
+        log = batch(n, fsync=fsync)
+        if checkpoint:
+            log.checkpoint()
+        return log.run(bare, 99)
+    n, a, b = torn().span(37)
+    t("incomplete frame", torn().cut(n, b - 100), "unknown", ("torn_tail", 37))
+    t("incomplete frame header", torn().cut(n, a + 5), "unknown", ("torn_tail", 37))
+    t("incomplete after signed records only", torn(bare=0).edit(n, lambda x: x + b"\x50\1\0\0\1"), "valid", ("torn_tail", 35))
+    t("torn tail, integrity", torn().cut(n, b - 100), "intact", ("torn_tail", 37), trust=None, integrity=True)
+    t("incomplete, sealed", torn().edit(n, lambda x: header(6) + x[32:b - 100]), "invalid", ("frame", 37))
+    t("incomplete, signed", batch(36).cut(n, b - 100), "invalid", ("frame", 37), "truncated")
+    t("incomplete, checkpointed", torn(36, bare=0, checkpoint=True, fsync="never").cut(n, b - 100), "invalid", ("frame", 37), "truncated")
+    t("incomplete, signed, fsync never", batch(36, fsync="never").cut(n, torn(fsync="never").span(37)[2] - 100), "unknown", ("torn_tail", 37))
+    t("zero from some byte on", torn().edit(n, lambda x: x[:a + 50] + b"\0" * (b - a - 50)), "unknown", ("torn_tail", 37))
+    t("zeros appended", torn().edit(n, lambda x: x + b"\0" * 5000), "unknown", ("torn_tail", 38))
+    t("zeros appended, then a byte", torn().edit(n, lambda x: x + b"\0" * 100 + b"\1"), "invalid", ("frame", 38))
+    t("zeros appended, then a byte after a block", torn().edit(n, lambda x: x + b"\0" * 1100 + b"\1"), "unknown", ("torn_tail", 38))
+    t("garbage appended", torn().edit(n, lambda x: x + b"\x7f" * 5000), "invalid", ("frame", 38))
+    t("1 MiB", torn().edit(n, lambda x: x + b"\0" * v.MIB), "unknown", ("torn_tail", 38))
+    t("more than 1 MiB", torn().edit(n, lambda x: x + b"\0" * (v.MIB + 1)), "invalid", ("frame", 38))
+    t("more than 1 MiB, fsync never", torn(fsync="never").edit(n, lambda x: x + b"\0" * (v.MIB + 1)), "unknown", ("torn_tail", 38))
+    t("a lost block in the middle", torn(bare=5).edit(n, lambda x: x[:-(-a // 512) * 512] + b"\0" * 512 + x[-(-a // 512) * 512 + 512:]), "unknown", "torn_tail")
+    t("part of a lost block", torn(bare=5).edit(n, lambda x: x[:-(-a // 512) * 512] + b"\0" * 511 + x[-(-a // 512) * 512 + 511:]), "invalid")
+    t("a hidden frame behind a longer length", torn().flip(n, a, 64).flip(n, a + 1, 4), "invalid", ("frame", 37))
+    t("a hidden frame behind junk and zeros", torn().edit(n, lambda x: x[:a] + b"\x40\0\0\0" + b"\7" * 200 + x[a:] + b"\0" * 600), "invalid", "frame")
+    t("one flipped byte in the last frame", torn().flip(n, b - 80), "invalid", ("hash_mismatch", 37))
+    t("one flipped length bit in the last frame", torn().flip(n, a + 1, 8), "invalid", ("frame", 37))
+    t("frame length beyond 4096", torn().flip(n, a + 1, 32), "invalid", ("frame", 37))
+    t("sound frame after a torn one", torn(bare=4).edit(n, lambda x: x[:a] + b"\0" * (b - a) + x[b:]), "unknown" if any(
+        b - 512 >= k * 512 >= a for k in range(100)) else "invalid")
+    log = torn()
+    body, hash_ = sealed({**log.records[36], "prev": v.b3_text(log.hashes[34])})
+    t("complete frame with a wrong prev at the end", log.edit(n, lambda x: x[:a] + frame(body, hash_, 37)), "invalid", ("prev_mismatch", 37))
+    e = len(batch(33).files["wal-000004.sig"])
+    t("incomplete sig entry", batch(33).edit("wal-000004.sig", lambda x: x + x[:50]), "valid", ("torn_tail", 35))
+    t("sig zeros", batch(33).edit("wal-000004.sig", lambda x: x + b"\0" * 50), "valid", ("torn_tail", 35))
+    t("sig garbage", batch(33).edit("wal-000004.sig", lambda x: x + b"\x05\0\0\0" + b"\7" * 50), "invalid", ("frame", 35))
+    t("sig cut", batch(33).cut("wal-000004.sig", e - 9), "unknown", "torn_tail")
+    t("sig cut in an old segment", batch(33).cut("wal-000003.sig", 80), "invalid", "frame")
+    t("sig cut under a checkpoint", batch(33).checkpoint().cut("wal-000004.sig", e - 9), "invalid", "frame")
+    t("sig entry hidden behind its length", batch(33).flip("wal-000004.sig", 1), "invalid", ("frame", 31))
+    log = batch(33, fsync="on_checkpoint")
+    t("sig beyond the records, fsync on_checkpoint", tail_cut(log, 34), "unknown", "torn_tail")
+    log = batch(20)
+    log.append("Recovered", {"first": 20, "last": 21, "cut_bytes": 9, "file": "wal-000003.seg"}, sign=True)
+    log.files["wal-000003.torn-1"] = b"x"
+    t("recovered", log, "valid", ("recovered", 22))
+
+    # opening
+    def opened(kind="GetServed", attrs=None, **kw):
+        log = Log.__new__(Log)
+        original = Log.append
+        Log.append = lambda self, k="GetServed", a=None, **x: original(self, kind if k == "StreamOpened" else k, attrs if k == "StreamOpened" and attrs is not None else a, **x)
+        try:
+            log.__init__(root, **kw)
+            log.sign()
+            return log.run(3, 1)
+        finally:
+            Log.append = original
+    t("no StreamOpened", opened(), "invalid", ("stream_opened", 1))
+    t("StreamOpened without log_id", opened("StreamOpened", {"signing": "batch", "fsync": "always"}), "invalid", ("stream_opened", 1))
+    t("StreamOpened twice", (lambda x: x.append("StreamOpened", {"log_id": LOG, "signing": "batch", "fsync": "always"}, sign=True) and x)(batch(3)), "invalid", ("stream_opened", 5))
+    report = t("falling ts_ms", (lambda x: x.append(ts=T0, sign=True) and x)(batch(3)), "valid")
+    case(g, "falling ts_ms is a note", "ts_ms falls" in str(report["notes"]))
+
+    # checkpoints
+    def three():
+        return batch(8).checkpoint().run(4).checkpoint().run(4).checkpoint()
+    t("three checkpoints", three(), "valid")
+    t("second checkpoint missing", three().without("checkpoint-000002.json"), "invalid", ("checkpoint_gap", 10))
+    t("first checkpoint missing", three().without("checkpoint-000001.json"), "invalid", ("checkpoint_gap", 1))
+    t("last checkpoint missing", three().without("checkpoint-000003.json"), "valid")
+    t("checkpoint files swapped", (lambda x: x.files.update({"checkpoint-000001.json": x.files["checkpoint-000002.json"],
+      "checkpoint-000002.json": x.files["checkpoint-000001.json"]}) or x)(three()), "invalid", "checkpoint_gap")
+    for name, changes, kind in (("root", {"root": "b3:" + "0" * 64}, ("root_mismatch", 10)), ("prev", {"prev": "b3:" + "0" * 64}, ("checkpoint_gap", 10)),
+                                ("overlap", {"range": [9, 13]}, ("checkpoint_gap", 9)), ("same start", {"range": [1, 13]}, ("fork", 1)),
+                                ("gap", {"range": [11, 13]}, ("checkpoint_gap", 10)), ("stream", {"stream": "x"}, ("wrong_stream", 10)),
+                                ("log", {"log_id": "0" * 32}, ("wrong_log", 10)), ("version", {"version": 2}, "canon")):
+        t(f"checkpoint {name}, validly signed", batch(8).checkpoint().run(4).checkpoint(**changes), "invalid", kind)
+    t("checkpoint with a trailing newline", three().edit("checkpoint-000002.json", lambda d: d + b"\n"), "invalid", "canon")
+    t("cosignature", batch(8).checkpoint(cosigners=[other]), "valid", trust=keys(root.entry(), other.entry()))
+    t("cosignature by an unknown key", batch(8).checkpoint(cosigners=[other]), "valid")
+    t("cosignature by a witness", batch(8, signing="checkpoint").checkpoint(cosigners=[other]), "valid", trust=keys(root.entry(), other.entry(("witness",))))
+    t("witness alone", batch(8, signing="checkpoint").checkpoint(third, cosigners=[other]), "unknown", "key_unknown", trust=keys(root.entry(), other.entry(("witness",))))
+    t("cosignature carries", batch(8, signing="checkpoint").checkpoint(third, cosigners=[root]), "valid")
+    t("cosignature wrong", batch(8).checkpoint(cosigners=[root]).edit("checkpoint-000001.cosig", lambda d: d[:30] + bytes([d[30] ^ 1]) + d[31:]), "invalid", ("sig_invalid", 1))
+    t("cosig file damaged", batch(8).checkpoint(cosigners=[root]).edit("checkpoint-000001.cosig", lambda d: d[:-1]), "invalid", "frame")
+
+    # times of trusted keys; root signs checkpoints at T0 + 9500, T0 + 13500, ...
+    def rotated(ts_new=None):
+        """Checkpoint 1 by other, checkpoint 2 by root at ts_new."""
+        return Log(root, signing="checkpoint").run(8).checkpoint(other).run(4).checkpoint(root, ts=ts_new)
+    both = lambda **times: keys(root.entry(), other.entry(**times))
+    t("key not over yet", rotated(), "valid", trust=both(to_ts_ms=NOW + 9))
+    t("key over, committed before", rotated(), "valid", trust=both(to_ts_ms=T0 + 20000))
+    t("key over, committed too late", rotated(T0 + 30000), "invalid", ("key_expired", 1), trust=both(to_ts_ms=T0 + 20000))
+    t("key over, nothing commits", Log(root, signing="checkpoint").run(8).checkpoint(other), "invalid", ("key_expired", 1), trust=both(to_ts_ms=T0 + 20000))
+    t("key over, commits by itself only", Log(root, signing="checkpoint").run(8).checkpoint(other).run(4).checkpoint(other), "invalid", "key_expired", trust=both(to_ts_ms=T0 + 20000))
+    t("checkpoint dated after the end", rotated(T0 + 11000), "invalid", ("key_expired", 1), trust=both(to_ts_ms=T0 + 9000))
+    t("checkpoint dated before the start", rotated(), "invalid", ("key_expired", 1), trust=both(from_ts_ms=T0 + 10000))
+    t("key over, batches cover", batch(8).checkpoint(other), "valid", trust=both(to_ts_ms=T0 + 20000))
+    revoked = dict(revoked=[{"pubkey_id": other.id, "from_ts_ms": T0 + 20000}])
+    t("key revoked, committed before", rotated(), "valid", trust=keys(root.entry(), other.entry(), **revoked))
+    t("key revoked, committed too late", rotated(T0 + 20000), "invalid", ("key_compromised", 1), trust=keys(root.entry(), other.entry(), **revoked))
+    record_key = lambda **times: keys(root.entry(), other.entry(("record",), **times))
+    t("record key over, placed by a checkpoint", Log(other).run(8).checkpoint(root), "valid", trust=record_key(to_ts_ms=T0 + 20000))
+    t("record key over, not placed", (lambda x: x.sign() or x)(Log(other).run(8)), "invalid", ("key_expired", 1), trust=record_key(to_ts_ms=T0 + 20000))
+    t("record key revoked, not placed", (lambda x: x.sign() or x)(Log(other).run(8)), "invalid", ("key_compromised", 1), trust={**record_key(), **revoked})
+
+    # manifests
+    def exports():
+        return batch().export().run(15).export().exported()
+    t("export without checkpoint files", exports().without("checkpoint-000001.json", "checkpoint-000002.json"), "valid")
+    t("manifest damaged", exports().flip("manifest-000001.json", 40), "invalid", "canon")
+    t("manifest missing", exports().without("manifest-000001.json", "manifest-000001.sig"), "invalid", ("manifest_gap", 1))
+    three_exports = exports().run(9).export().exported() if False else batch().export().run(15).export().run(9).export().exported()
+    t("manifest missing in the middle", three_exports.without("manifest-000002.json", "manifest-000002.sig"), "invalid", "manifest_gap")
+    t("manifest without signature", exports().without("manifest-000002.sig"), "invalid", ("sig_missing", 32))
+    t("manifest by an unknown key", batch().export(other).exported(), "unknown", ("key_unknown", 1))
+    t("manifest signature wrong", exports().flip("manifest-000002.sig", 30), "invalid", ("sig_invalid", 32))
+    t("manifest by a key for records", batch().export(other).exported(), "invalid", ("sig_invalid", 1), trust=keys(root.entry(), other.entry(("record",))))
+    t("prev_manifest", batch().export().run(15).export(prev_manifest="b3:" + "0" * 64).exported(), "invalid", ("manifest_gap", 32))
+    t("manifest of another stream", batch().export(stream="x").exported(), "invalid", ("wrong_stream", 1))
+    t("manifest of another log", batch().export(log_id="0" * 32).exported(), "invalid", ("wrong_log", 1))
+    t("listed segment missing", exports().without("wal-000002.seg", "wal-000002.sig"), "invalid", ("segment_missing", 11))
+    t("listed .sig missing", exports().without("wal-000002.sig"), "invalid", ("sig_missing", 11))
+    for name, change, kind in (("digest", {"digest": "b3:" + "0" * 64}, "hash_mismatch"), ("bytes", {"bytes": 1}, "hash_mismatch"), ("root", {"root": "b3:" + "0" * 64}, "root_mismatch"),
+                               ("count", {"count": 9}, "manifest_gap"), ("offset", {"offset": 1}, "manifest_gap"), ("range", {"range": [1, 9], "count": 9}, "manifest_gap"),
+                               ("file", {"file": "../x"}, "canon")):
+        log = batch().export()
+        first = json.loads(log.files["manifest-000001.json"])["segments"]
+        segments = [{**first[0], **change}] + first[1:]
+        log = batch()
+        t(f"manifest {name}, validly signed", log.export(segments=segments).exported(), "invalid", kind)
+
+    # certificates; the leaf key signs batches
+    def certified(n=6, checkpoint=True, announce=True, **cert):
+        log = Log(root)
+        log.certify(leaf, announce=announce, **cert)
+        log.root = leaf
+        log.run(n, 2)
+        log.sign()
+        log.root = root
+        return log.checkpoint() if checkpoint else log
+    t("certified", certified(), "valid")
+    t("certified, no checkpoint, now inside", certified(checkpoint=False), "valid")
+    t("certified, no checkpoint, now outside", certified(checkpoint=False), "unknown", now=NOW + 1)
+    t("window over, placed", certified(), "valid", now=NOW + 99)
+    t("checkpoint after the window", certified(end=T0 + 3000), "valid")
+    t("checkpoint before the window", certified(start=T0 + 900000), "valid")
+    t("after the window, no checkpoint", certified(end=T0 + 3000, checkpoint=False), "unknown")
+    t("not announced", certified(announce=False), "invalid", "cert_invalid")
+    late = Log(root)
+    late.certify(leaf, announce=False)
+    late.run(3, 99)
+    late.sign(leaf)
+    late.certify(leaf)
+    late.sign(leaf)
+    t("announced too late", late, "invalid", ("cert_invalid", 1))
+    for name, change in (("other stream", {"streams": ["in"]}), ("other writer", {"writer_id": "w@2"}), ("other log", {"log_id": "0" * 32})):
+        t(f"certificate for {name}", certified(**change), "invalid", "cert_invalid")
+    t("certificate, exact stream", certified(streams=["x", "ingress"]), "valid")
+    t("certificate issued by itself", certified(issuer=leaf), "invalid", "cert_invalid")
+    t("certificate by an unknown key", certified(issuer=other, checkpoint=False), "unknown", "key_unknown")
+    t("certificate by an unknown key, checkpointed", certified(issuer=other), "valid")
+    t("certificate by a key for records", certified(issuer=other), "invalid", "cert_invalid", trust=keys(root.entry(), other.entry(("record",))))
+    t("certificate by a key for certificates", certified(issuer=other), "valid", trust=keys(root.entry(), other.entry(("certificate",))))
+    log = certified()
+    log.keys = {k: x.replace(b"ing*", b"egr*") for k, x in log.keys.items()}
+    t("certificate edited", log, "invalid", "cert_invalid")
+    log = certified(checkpoint=False)
+    log.keys = {}
+    t("certificate missing", log, "unknown", "key_unknown")
+    log = certified()
+    log.certify(other, issuer=leaf, announce=False)
+    log.append("KeyCertified", {"cert_b3": v.b3_text(v.b3(log.keys[other.id[3:] + ".cert.json"])), "pubkey_id": other.id})
+    log.sign(other)
+    t("certificate by a certified key", log, "invalid", "cert_invalid")
+    log = certified(checkpoint=False)
+    t("checkpoint by a certified key", log.checkpoint(leaf), "invalid", ("sig_invalid", 1))
+    t("issuer over, placed before", certified(issuer=other), "valid", trust=keys(root.entry(), other.entry(("certificate",), to_ts_ms=T0 + 60000)))
+    t("issuer over, not placed", certified(issuer=other, checkpoint=False), "unknown", trust=keys(root.entry(), other.entry(("certificate",), to_ts_ms=T0 + 60000)))
+
+    # revocations
+    def compromised(at, checkpoint=True, **kw):
+        log = certified(checkpoint=checkpoint)
+        log.revoke(leaf, at, **kw)
+        log.sign()
+        return log
+    t("revoked after the checkpoint", compromised(T0 + 60000), "valid")
+    t("revoked before the checkpoint, which covers", compromised(T0 + 3000), "valid")
+    t("revoked, no checkpoint", compromised(T0 + 3000, checkpoint=False), "invalid", "key_compromised")
+    t("revocation by another key", compromised(T0 + 3000, checkpoint=False, issuer=other), "unknown", "key_unknown")
+    log = compromised(T0 + 60000)
+    log.keys = {k: x for k, x in log.keys.items() if "revoked" not in k}
+    t("revocation missing", log, "unknown", "key_unknown")
+    log = compromised(T0 + 60000)
+    log.keys = {k: x.replace(b"stolen", b"stolem") for k, x in log.keys.items()}
+    t("revocation edited", log, "invalid", "cert_invalid")
+    t("anchor compromised, not in the trust file", (lambda x: x.append("KeyCompromised", {"pubkey_id": root.id, "from_ts_ms": NOW, "revocation_b3": "b3:0"}, sign=True) and x)(batch(3)), "unknown", "key_unknown")
+
+    # chains among each other
+    def control(*pairs):
+        log = Log(root, stream="control")
+        for log2, hash_ in pairs:
+            log.append("ChainOpened", {"writer_id": log2.writer, "stream": log2.stream, "self_hash": hash_ or v.b3_text(log2.hashes[0])})
+        log.sign()
+        return log
+    a = batch(5)
+    report = t("control chain", [a, control((a, None))], "valid")
+    case(g, "no chain is missing", "no chain is missing" not in str(report["notes"]))
+    report = t("no control chain", [a], "valid")
+    case(g, "not proven that no chain is missing", "not proven that no chain is missing" in report["notes"])
+    t("announced chain missing", [a, control((a, None), (batch(2, stream="gone"), None))], "unknown", ("segment_missing", 1))
+    t("another first record than announced", [a, control((a, "b3:" + "0" * 64))], "invalid", ("fork", 1))
+    old = batch(5)
+    of = {"writer_id": old.writer, "stream": old.stream, "seq": 6, "self_hash": v.b3_text(old.hashes[5]), "finding": "hash_mismatch"}
+
+    def successor(**changes):
+        log = Log(root, writer=changes.pop("writer", "w@1+1"), first={"successor_of": {**of, **changes}})
+        log.sign()
+        return log
+    t("successor", [old, successor()], "valid")
+    t("successor with another head", [old, successor(self_hash="b3:" + "0" * 64)], "invalid", ("fork", 6))
+    t("successor beyond the end", [old, successor(seq=7)], "invalid", ("truncated", 7))
+    t("successor of another name", [old, successor(writer="z+1")], "invalid", ("stream_opened", 1))
+    t("successor alone", [successor()], "valid")
+    t("nothing", [], "unknown")
+
+
+def check_bytes(g):
+    """Section 6, byte by byte; names; a trust file; the command line."""
+    key = Signer("33" * 32)
+    digest = v.b3(b"x")
+    sig = key.sign("c", digest)
+    ok = lambda raw, s: v.verify_signature("ed25519", raw, "c", digest, s)
+    case(g, "ed25519", ok(key.raw, sig))
+    s = int.from_bytes(sig[32:], "little")
+    case(g, "S + L", not ok(key.raw, sig[:32] + (s + v.L25519).to_bytes(32, "little")))
+    case(g, "S and R cut", not ok(key.raw, sig[:63]) and not ok(key.raw[:31], sig))
+    for y in sorted(v.SMALL_ORDER_Y) + [v.P25519, v.P25519 + 1]:
+        for sign in (0, 1 << 255):
+            point = (y + sign).to_bytes(32, "little")
+            case(g, f"small or not canonical {y:x}", not v.sound_point(point) and not ok(point, point + bytes(32)) and not ok(key.raw, point + sig[32:]))
+    d, p = -121665 * pow(121666, -1, v.P25519) % v.P25519, v.P25519
+
+    def times8(y):  # the x-free check: order divides 8 iff three doublings end in (0, 1)
+        x2 = (y * y - 1) * pow(d * y * y + 1, -1, p) % p
+        for _ in range(3):
+            num, den = (y * y + x2) % p, (2 - (y * y - x2)) % p
+            if den == 0:
+                return None
+            y2 = num * pow(den, -1, p) % p
+            y, x2 = y2, (y2 * y2 - 1) * pow(d * y2 * y2 + 1, -1, p) % p
+        return y
+    case(g, "small order points", all(times8(y) == 1 for y in v.SMALL_ORDER_Y) and len(v.SMALL_ORDER_Y) == 5)
+    case(g, "ml-dsa unsupported", v.verify_signature("ml-dsa-44", b"", "c", digest, b"") is None)
+    for name, folder in (("a", "a"), ("a/b", "a%2Fb"), ("..", "%2E%2E"), ("a.b", "a.b"), ("é", "%C3%A9"), ("~x", "%7Ex"), ("%", "%25"), ("A@-_", "A@-_")):
+        case(g, f"enc {name}", v.enc(name) == folder and v.dec(folder) == name)
+    for folder in ("..", "%2e", "%41", "é", "", "%ff"):
+        case(g, f"no enc: {folder}", v.dec(folder) is None)
+    case(g, "enc too long", refused(v.enc, "é" * 64) and v.enc("é" * 42))
+    good = {"type": "strongroom/trust/v1", "keys": [key.entry()]}
+    for name, obj in (("unknown member", {**good, "x": 1}), ("no keys", {"type": good["type"]}), ("type", {**good, "type": "x"}), ("same key twice", {**good, "keys": good["keys"] * 2}),
+                      ("pubkey_id", {**good, "keys": [{**key.entry(), "pubkey_id": "b3:" + "0" * 32}]}), ("purpose", {**good, "keys": [key.entry(("all",))]}),
+                      ("algo", {**good, "keys": [{**key.entry(), "algo_id": "rsa"}]}), ("log_id", {**good, "log_id": "x"}), ("base64", {**good, "keys": [{**key.entry(), "public_key": "A"}]})):
+        case(g, f"trust file: {name}", refused(trust_of, obj))
+    with tempfile.TemporaryDirectory() as d:
+        def run(code, *args):
+            out, err = io.StringIO(), io.StringIO()
+            with redirect_stdout(out), redirect_stderr(err):
+                got = v.main(list(args))
+            case(g, " ".join(args[:4]), got == code and (code == 1) == bool(err.getvalue()) and "Traceback" not in err.getvalue(), f"{got} {err.getvalue()}")
+            return out.getvalue()
+        log = Log(key).run(5, 1)
+        folder = log.write(os.path.join(d, "wal"))
+        wal, option, bad = os.path.join(d, "wal"), f"ed25519:{key.raw.hex()}", os.path.join(d, "bad")
+        with open(bad, "wb") as f:
+            f.write(b"{\n")
+        run(0, "log", wal, "--key", option)
+        out = json.loads(run(0, "log", wal, "--key", option, "--json"))
+        case(g, "report members", list(out) == ["verdict", "trust", "proven_to", "records", "streams", "notes"]
+             and list(out["streams"][0]) == ["writer_id", "stream", "log_id", "records", "head", "signed", "checkpointed_to", "findings"])
+        run(0, "log", wal, "--integrity")
+        run(3, "log", wal)
+        run(3, "log", folder.rsplit(os.sep, 2)[0], "--key", f"ed25519:{Signer('44' * 32).raw.hex()}")
+        for args in ((), ("log",), ("log", d + "/none"), ("log", folder), ("log", wal, "--key", "ed25519:00"), ("log", wal, "--key", "x"), ("log", wal, "--trust", bad),
+                     ("log", wal, "--require", "x"), ("log", wal, "--expect-head", bad), ("log", wal, "--expect-head", d + "/none"), ("receipt", d + "/none"), ("log", wal, "--what")):
+            run(1, *args)
+        run(2, "receipt", bad, "--key", option)
+        os.makedirs(d + "/empty")
+        run(3, "log", d + "/empty", "--key", option)
+        log.files["wal-000001.seg"] = log.files["wal-000001.seg"][:-1]
+        log.write(wal)
+        out = run(2, "log", wal, "--key", option)
+        case(g, "summary", "INVALID" in out and "truncated" in out)
+        os.remove(os.path.join(folder, "wal-000001.seg"))
+        os.mkfifo(os.path.join(folder, "wal-000001.seg"))
+        run(2, "log", wal, "--key", option)
+
+
+def main():
+    if len(sys.argv) != 2 or not os.path.isdir(sys.argv[1]):
+        print("usage: test_vectors.py VECTORS_DIR", file=sys.stderr)
+        return 1
+    data = {}
+    for name in sorted(os.listdir(sys.argv[1])):
+        if name.endswith(".json"):
+            with open(os.path.join(sys.argv[1], name), encoding="utf-8") as f:
+                data[name] = json.load(f)
+    for name in ("canonical.json", "chain.json", "merkle.json", "records.json", "signatures.json", "unicode-16-unassigned.json", "wal.json"):
+        COUNT[name] = 0
+        if name not in data:
+            FAILED.append(f"{name} is missing")
+    for name in data:
+        COUNT.setdefault(name, 0)  # a vector file this script does not know has no case, and fails
+    if FAILED:
+        print("\n".join(FAILED))
+        return 1
+    chain = data["chain.json"]["records"]
+    check_canonical(data["canonical.json"], "canonical.json")
+    check_records(data["records.json"], "records.json")
+    check_chain(data["chain.json"], "chain.json")
+    check_merkle(data["merkle.json"], "merkle.json", [h(r["self_hash"]) for r in chain])
+    check_signatures(data["signatures.json"], "signatures.json", chain)
+    check_unicode(data["unicode-16-unassigned.json"], "unicode-16-unassigned.json")
+    check_wal(data["wal.json"], "wal.json", data["signatures.json"]["trust"])
+    check_bytes("bytes, names, command line")
+    check_logs("logs built here", data["signatures.json"])
+    for name, count in COUNT.items():
+        bad = sum(f.startswith(name + ": ") for f in FAILED)
+        print(f"{name}: {count} cases, {bad} failed")
+        if not count:
+            FAILED.append(f"{name}: no case")
+    print("\n".join(FAILED))
+    return 1 if FAILED else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -31,6 +31,8 @@ export interface ChainHead {
   readonly seq: number
   readonly selfHash: string
   readonly checkpointedTo: number
+  /** Last seq verified since the chain was opened, by opening, writing or the scrub. */
+  readonly scrubbedTo: number
 }
 
 export class AuditLog {
@@ -98,10 +100,12 @@ export class AuditLog {
   }
 
   heads(): Array<ChainHead> {
-    return [...this.#open.values()].map(({ writerId, stream, intake }) => {
+    return [...this.#open.values()].map(({ writerId, stream, intake, scrub }) => {
       const { state, progress } = intake.writer
+      const { seq } = state
       const checkpointedTo = progress.at("checkpointed")
-      return { writerId, stream, seq: state.seq, selfHash: headText(state), checkpointedTo }
+      const scrubbedTo = scrub === undefined ? seq : scrub.position()
+      return { writerId, stream, seq, selfHash: headText(state), checkpointedTo, scrubbedTo }
     })
   }
 
@@ -158,7 +162,26 @@ export class AuditLog {
     }
     this.#open.set(stream, chain)
     if (stream !== controlStream) await this.#announce(chain)
+    chain.scrub?.done.then(
+      (finding) => finding && this.#freeze(chain, finding),
+      (error: unknown) => this.#options.notice({ event: "trouble", stream, error }),
+    )
     return chain
+  }
+
+  /** The scrub found tampering: nothing more is written to the chain. */
+  async #freeze(chain: LiveChain, finding: Finding): Promise<void> {
+    const { stream, intake, lock } = chain
+    if (this.#closing) return
+    this.#open.delete(stream)
+    this.#chains.set(stream, Promise.resolve(finding))
+    try {
+      await intake.writer.close()
+      lock?.release()
+      await this.#sayFrozen(stream, finding)
+    } catch (error) {
+      this.#options.notice({ event: "trouble", stream, error })
+    }
   }
 
   /** FORMATS 7: each StreamOpened is also announced in the control chain. */
@@ -206,7 +229,8 @@ export class AuditLog {
 
   async #closeChains(): Promise<void> {
     const failures: Array<unknown> = []
-    for (const { intake, lock } of this.#open.values()) {
+    for (const { intake, lock, scrub } of this.#open.values()) {
+      scrub?.stop()
       await intake.writer.close().catch((error: unknown) => void failures.push(error))
       lock?.release()
     }

@@ -40,7 +40,7 @@ import type { Finding, FindingKind } from "./Finding.ts"
 import type { KeyJudge } from "./KeyJudge.ts"
 import { SignatureTrack } from "./SignatureTrack.ts"
 import { judgeTail } from "./TornTail.ts"
-import { emptyState, headText, type WalkedFrames, type WrongFrame } from "./Walk.ts"
+import { emptyState, headText, unknownLogId, type WalkedFrames, type WrongFrame } from "./Walk.ts"
 
 /** A position that the chain must have reached, from a receipt or an acknowledgement. */
 export interface ExpectedHead {
@@ -149,7 +149,7 @@ export class ChainRun {
     this.input = input
     const declared = input.from?.declared ?? openedDeclaration(input.files)
     this.declared = declared
-    this.chain = contextOf(input, declared?.logId ?? input.logId ?? "")
+    this.chain = contextOf(input, declared?.logId ?? input.logId ?? unknownLogId)
     this.state = input.from?.state ?? emptyState
     this.nextSeq = this.state.seq + 1
     if (declared !== undefined)

@@ -39,6 +39,7 @@ import { KeyJudge } from "./KeyJudge.ts"
 import { exportedTo } from "./ManifestCheck.ts"
 import { readRecords } from "./Read.ts"
 import { type FrozenChain, type RecoveredChain, type RecoveryInput, recover } from "./Recovery.ts"
+import { type Scrub, startScrub } from "./Scrub.ts"
 import type { ExpectedPosition } from "./Verify.ts"
 import { Writer } from "./Writer.ts"
 
@@ -94,6 +95,8 @@ export interface LiveChain {
   /** A stored record. Errors: AuditError NOT_FOUND, TAMPER. */
   readonly read: (seq: number) => AuditRecord
   readonly lock: Lock | undefined
+  /** Verifies the segments before the newest; absent where there are none. */
+  readonly scrub: Scrub | undefined
 }
 
 /** Chains that this chain's folder could also go by: `<writer>+1`, `<writer>+2`, ... */
@@ -245,7 +248,14 @@ const resumeChain = async (
   // Reading older segments may take a while, and only the next checkpoint waits for it.
   const pending = new Promise<Uint8Array>((done) => setImmediate(() => done(found.pending())))
   pending.catch(() => undefined)
-  const chain = assemble(options, logId, opening, sink, { ...found, pending })
+  const scrub =
+    newest.number > 1
+      ? startScrub(directory, {
+          ...recoveryInput(options, place, logId, writerId, stream),
+          require: "signed",
+        })
+      : undefined
+  const chain = { ...assemble(options, logId, opening, sink, { ...found, pending }), scrub }
   if (unsigned !== undefined || cut !== undefined) {
     await sayRecovered(options, chain, unsigned, cut)
   }
@@ -349,7 +359,7 @@ const assemble = (
   })
   const read = (seq: number) => readStored(options, sink, writerId, stream, seq)
   const intake = new Intake({ engine, writerId, stream, writer, opIds, read })
-  return { writerId, stream, intake, read, lock }
+  return { writerId, stream, intake, read, lock, scrub: undefined }
 }
 
 const readStored = (

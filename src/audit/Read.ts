@@ -15,7 +15,7 @@ import { type AuditRecord, parseBody } from "../record/Record.ts"
 import { Rejected } from "../record/Reject.ts"
 import { type ChainFiles, type ChainName, type Numbered, readAt } from "../sink/Segment.ts"
 import { AuditError } from "./AuditError.ts"
-import { emptyState, type WalkedFrames, walkSegment } from "./Walk.ts"
+import { emptyState, unknownLogId, type WalkedFrames, walkSegment } from "./Walk.ts"
 
 export interface ReadRecord {
   readonly record: AuditRecord
@@ -71,7 +71,7 @@ export function* readFrames(
   files: ChainFiles,
   fromSeq: number,
 ): Generator<WalkedFrames> {
-  const chain = { logId: "", ...name, attrsBytesMax, recordBytesMax }
+  const chain = { logId: unknownLogId, ...name, attrsBytesMax, recordBytesMax }
   const newest = files.segments.at(-1)
   let state: ChainState | undefined
   for (const { segment, state: claimed } of segmentsFrom(files, fromSeq)) {

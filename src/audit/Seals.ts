@@ -14,7 +14,7 @@ import { Rejected } from "../record/Reject.ts"
 import { type ChainFiles, type Numbered, readAt, readHeader, segmentName } from "../sink/Segment.ts"
 import { type Declaration, parseDeclaration, updateDeclaration } from "./Declaration.ts"
 import type { Finding, FindingKind } from "./Finding.ts"
-import { emptyState, type WalkedFrames, walkSegment } from "./Walk.ts"
+import { emptyState, unknownLogId, type WalkedFrames, walkSegment } from "./Walk.ts"
 
 export interface SegmentHead {
   readonly segment: Numbered
@@ -138,7 +138,7 @@ export const walkOlder = (
   }
   let wrong: Finding | undefined
   const { engine, writerId, stream } = input
-  const logId = head.declared?.logId ?? ""
+  const logId = head.declared?.logId ?? unknownLogId
   const chain = { logId, writerId, stream, attrsBytesMax, recordBytesMax }
   const walk = walkSegment(engine, chain, head.segment, state, () => false)
   let step = walk.next()

@@ -53,6 +53,9 @@ export interface SegmentEnd {
 export const headText = (state: ChainState): string =>
   state.seq === 0 ? genesis : formatHash(state.head)
 
+/** Stands where a chain does not say its log; frames can be checked without it. */
+export const unknownLogId = "0".repeat(32)
+
 export const emptyState: ChainState = { seq: 0, tsMs: 0, head: new Uint8Array(32) }
 
 const diagnoseBody = (

@@ -3,7 +3,7 @@
  * short-lived key in the process.
  *
  * - A certified key signs records and batches of one log, one writer and the streams named, for one
- *   window. Never checkpoints, manifests, votes or certificates: a chain of certificates is one long.
+ *   window. Never checkpoints, manifests, votes or certificates: the chain length is 1.
  * - Whether the window holds is not decided here but by Standing, from times that others vouch for.
  *
  * Does not protect against a stolen certified key inside its window: that takes a revocation.

@@ -10,7 +10,7 @@
 import type { KeyId } from "./Algorithm.ts"
 import type { Revoked, Trust, TrustKey } from "./Trust.ts"
 
-/** `early`, `expired`: outside the key's time; `compromised`: not provably before its revocation. */
+/** `early`, `expired`: outside its time. `compromised`: not provably older than the revocation. */
 export type Standing = "good" | "early" | "expired" | "compromised"
 
 /** A checkpoint that counts, for placing what it covers. */

@@ -37,7 +37,7 @@ describe("wal.json", () => {
     expect(manifest.checkpoints[0]!.root).toBe(segment!.root)
   })
 
-  it("is signed over the file's bytes [A-171]", () => {
+  it("is signed over the file's bytes", () => {
     const [envelope] = parseEnvelopes(bytes(wal.manifest_sig_hex)) as ReadonlyArray<Envelope>
     const verdict = (digest: Uint8Array): string =>
       verifyAnchored(trust, "checkpoint", envelope!, contexts.manifest, digest).verdict
@@ -91,7 +91,7 @@ describe("parse", () => {
     }
   })
 
-  it("refuses unknown and missing members at every level [A-156]", () => {
+  it("refuses unknown and missing members at every level", () => {
     const places: ReadonlyArray<ReadonlyArray<string | number>> = [
       [],
       ["segments", 0],

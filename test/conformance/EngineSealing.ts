@@ -111,7 +111,7 @@ export const refusalSuite = (open: () => Engine): void => {
     )
   })
 
-  it("keeps the bounds to the byte, and tighter ones [A-068, A-069, A-070, A-072]", () => {
+  it("keeps the bounds to the byte, and tighter ones [A-068, A-069, A-070]", () => {
     const engine = open()
     const code = (text: string, limits: Partial<ChainContext> = {}) =>
       rejectCode(

@@ -4,16 +4,18 @@ import { describe, expect, it } from "vitest"
 import { canonicalizeModel } from "../../models/CanonicalModel.ts"
 import { frameOf, sealAll } from "../../models/ChainModel.ts"
 import { concat, fromUtf8, utf8 } from "../../src/base/Bytes.ts"
-import { parseHash } from "../../src/base/Hash.ts"
-import { attrsBytesMax } from "../../src/base/Limits.ts"
+import { b3Text, parseHash } from "../../src/base/Hash.ts"
+import { attrsBytesMax, recordBytesMax } from "../../src/base/Limits.ts"
 import { emptyChain } from "../../src/chain/Chain.ts"
 import type { Engine } from "../../src/engine/Engine.ts"
 import { EngineError } from "../../src/engine/EngineError.ts"
 import { openJs } from "../../src/engine/EngineJs.ts"
 import { openNative } from "../../src/engine/EngineNative.ts"
 import { type Draft, encodeDraft } from "../../src/record/Draft.ts"
+import { formatFrame } from "../../src/record/Frame.ts"
+import { formatBody } from "../../src/record/Record.ts"
 import { chain, keep, refusals, requestOf, seed } from "../conformance/EngineInput.ts"
-import { draft, jsonText, mutate, runs } from "../record/Arbitrary.ts"
+import { body, draft, jsonText, mutate, runs } from "../record/Arbitrary.ts"
 import { unassigned } from "../record/Vectors.ts"
 
 const tryNative = (): Engine | EngineError => {
@@ -66,7 +68,7 @@ describe("engines and models", () => {
     )
   })
 
-  it("seal the same frames from any drafts [A-032, A-036, A-053]", () => {
+  it("seal the same frames from any drafts [A-032, A-036]", () => {
     fc.assert(
       fc.property(fc.array(draft, { minLength: 1, maxLength: 4 }), (drafts) => {
         const texts = drafts.map(encodeDraft)
@@ -131,6 +133,24 @@ describe.skipIf(others.length === 0)("native = JS", () => {
     fc.assert(
       fc.property(frames, (bytes) => {
         const request = { chain, state: emptyChain, frames: bytes }
+        const [one, ...rest] = engines.map((engine) => engine.verifyBatch(request))
+        for (const other of rest) expect(other).toEqual(one)
+      }),
+      runs,
+    )
+  })
+
+  it("reads bodies alike that were damaged before they were hashed [A-035, A-520]", () => {
+    const bodies = body
+      .map((given) => ({ ...given, seq: 1, prev: "b3:0" }))
+      .filter((given) => model(JSON.stringify(given.attrs)) !== undefined)
+      .map((given) => formatBody(given))
+      .chain((bytes) => fc.oneof(fc.constant(bytes), mutate(bytes)))
+      .filter((bytes) => bytes.length <= recordBytesMax)
+    fc.assert(
+      fc.property(bodies, (bytes) => {
+        const frames = formatFrame(1, bytes, b3Text(bytes))
+        const request = { chain, state: emptyChain, frames }
         const [one, ...rest] = engines.map((engine) => engine.verifyBatch(request))
         for (const other of rest) expect(other).toEqual(one)
       }),

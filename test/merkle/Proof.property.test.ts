@@ -60,6 +60,18 @@ describe("inclusion", () => {
     }
   })
 
+  it("answers undefined for a path of another length, whatever root it leads to", () => {
+    for (let size = 1; size <= sizeMax; size++) {
+      for (let index = 0; index < size; index++) {
+        const path = proveInclusion(first(size), index)
+        const longer = [...path, all[0]!]
+        expect(foldInclusion(all[index]!, index, size, longer)).toBeUndefined()
+        if (size === 1) continue
+        expect(foldInclusion(all[index]!, index, size, path.slice(0, -1))).toBeUndefined()
+      }
+    }
+  })
+
   it("answers undefined for what is no place in a tree", () => {
     const leaf = all[0]!
     for (const [index, size] of [
@@ -116,6 +128,22 @@ describe("consistency", () => {
         expect(checkConsistency(from, from - 1, old, whole, path)).toBe(false)
       }
     }
+  })
+
+  it("refuses a path of another length, though two roots can be made for it", () => {
+    const [a, b, c, d] = all.slice(0, 4).map(leafHash)
+    const ab = nodeHash(a!, b!)
+    const cd = nodeHash(c!, d!)
+    const check = (old: Uint8Array, whole: Uint8Array, path: ReadonlyArray<Uint8Array>): boolean =>
+      checkConsistency(3, 4, old, whole, path)
+    expect(check(nodeHash(ab, c!), nodeHash(ab, cd), [c!, d!, ab])).toBe(true)
+    expect(check(c!, cd, [c!, d!])).toBe(false)
+    const x = all[5]!
+    const longer = [c!, d!, ab, x]
+    expect(check(nodeHash(x, nodeHash(ab, c!)), nodeHash(x, nodeHash(ab, cd)), longer)).toBe(false)
+  })
+
+  it("refuses sizes that are none", () => {
     expect(checkConsistency(0, 3, all[0]!, trees[2]!.hash, [])).toBe(false)
     expect(checkConsistency(1, 2 ** 53, all[0]!, all[0]!, [])).toBe(false)
     expect(checkConsistency(1, 2, trees[0]!.hash, trees[1]!.hash, [])).toBe(false)

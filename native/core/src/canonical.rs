@@ -127,16 +127,19 @@ impl<'a> Canonicalizer<'a> {
 
     #[inline(always)]
     pub(crate) fn skip_space(&mut self) {
-        let start = self.at;
-        let mut end = start;
-        while matches!(self.text.as_bytes().get(end), Some(b' ' | b'\t' | b'\r' | b'\n')) {
-            end += 1;
+        if self.peek() <= b' ' {
+            self.drop_space();
         }
-        if end > start {
-            self.flush();
-            self.at = end;
-            self.copied = end;
-        }
+    }
+
+    #[inline(never)]
+    fn drop_space(&mut self) {
+        let rest = &self.text.as_bytes()[self.at..];
+        let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+        let count = rest.iter().take_while(|byte| is_space(byte)).count();
+        self.flush();
+        self.at += count;
+        self.copied = self.at;
     }
 
     /// A value inside `level` objects and arrays.
@@ -172,17 +175,19 @@ impl<'a> Canonicalizer<'a> {
         if self.peek() != b'"' {
             return Err(Reject::Json);
         }
-        let shape = text::scan(self.text.as_bytes(), self.at + 1)?;
-        if shape.is_plain() {
-            self.at = shape.end + 1;
+        let end = text::plain_end(self.text.as_bytes(), self.at + 1);
+        if self.text.as_bytes().get(end) == Some(&b'"') {
+            self.at = end + 1;
             return Ok(true);
         }
-        self.string_beyond_ascii(shape)?;
+        self.other_string()?;
         Ok(false)
     }
 
+    /// A string that is not ASCII or has escapes.
     #[inline(never)]
-    fn string_beyond_ascii(&mut self, shape: text::Shape) -> Checked<()> {
+    fn other_string(&mut self) -> Checked<()> {
+        let shape = text::scan(self.text.as_bytes(), self.at + 1)?;
         let raw = &self.text[self.at + 1..shape.end];
         if !shape.odd {
             if shape.wide {
@@ -241,14 +246,16 @@ impl<'a> Canonicalizer<'a> {
             return Ok(members);
         }
         let mut last: &'a str = "";
-        let mut seen = HashSet::new();
+        let mut seen = self.careful.then(HashSet::new);
         loop {
             self.skip_space();
             let start = self.position();
             let key_at = self.at + 1;
             let plain = self.string()?;
             let key_end = self.position();
-            if self.careful && !seen.insert(self.flush()[start..].to_vec()) {
+            if let Some(seen) = &mut seen
+                && !seen.insert(self.flush()[start..].to_vec())
+            {
                 return Err(Reject::DuplicateKey);
             }
             if members.in_order {

@@ -1,7 +1,8 @@
 //! Drafts: the line `[kind,actor,subject,reason,attrs]` becomes those fields of a record.
 //!
-//! A fault of the JSON comes before a broken rule of a field, whichever stands first; so a line
-//! that is refused is read once more for the first.
+//! Of several faults the first of these is told: the first of the JSON in reading order, a wrong
+//! number of parts, the first part that breaks its rule. So a broken rule does not end the reading,
+//! and a line that is refused is read once more for the first fault of its JSON.
 //!
 //! Source: FORMATS 2 (draft, op_id).
 
@@ -27,18 +28,16 @@ fn read(reader: &mut Canonicalizer, attrs_bytes_max: usize) -> Checked<()> {
     if reader.peek() != b'[' {
         return Err(Reject::FieldType);
     }
-    record::check_kind(part(reader, b'[', b"\"kind\":")?)?;
-    record::check_actor(part(reader, b',', b",\"actor\":")?)?;
-    record::check_subject(part(reader, b',', b",\"subject\":")?)?;
-    record::check_reason(part(reader, b',', b",\"reason\":")?)?;
+    let kind = record::check_kind(part(reader, b'[', b"\"kind\":")?).map(|_| ());
+    let actor = record::check_actor(part(reader, b',', b",\"actor\":")?);
+    let subject = record::check_subject(part(reader, b',', b",\"subject\":")?);
+    let reason = record::check_reason(part(reader, b',', b",\"reason\":")?);
     open(reader, b',', b",\"attrs\":")?;
-    attrs(reader, attrs_bytes_max)?;
+    let attrs = attrs(reader, attrs_bytes_max)?;
     reader.skip_space();
-    match reader.peek() {
-        b']' => reader.drop_byte(b']'),
-        _ => Err(Reject::FieldUnknown),
-    }?;
-    reader.end()
+    reader.drop_byte(b']').map_err(|_| Reject::FieldUnknown)?;
+    reader.end()?;
+    kind.and(actor).and(subject).and(reason).and(attrs)
 }
 
 /// Writes a field's name in place of the byte before its value.
@@ -54,13 +53,16 @@ fn open(reader: &mut Canonicalizer, before: u8, name: &[u8]) -> Checked<()> {
 fn part<'r>(reader: &'r mut Canonicalizer, before: u8, name: &[u8]) -> Checked<&'r str> {
     open(reader, before, name)?;
     let start = reader.flush().len();
-    reader.value(1)?;
+    // `[]` has no value here; as JSON it is right, so it lacks a field.
+    reader.value(1).map_err(|_| Reject::FieldMissing)?;
     std::str::from_utf8(&reader.flush()[start..]).map_err(|_| Reject::Utf8)
 }
 
-fn attrs(reader: &mut Canonicalizer, bytes_max: usize) -> Checked<()> {
+/// The outer error is a fault of the JSON, the inner one a broken rule.
+fn attrs(reader: &mut Canonicalizer, bytes_max: usize) -> Checked<Checked<()>> {
     if reader.peek() != b'{' {
-        return Err(Reject::FieldType);
+        reader.value(1)?;
+        return Ok(Err(Reject::FieldType));
     }
     let start = reader.flush().len();
     let members = reader.members(2)?;
@@ -69,8 +71,11 @@ fn attrs(reader: &mut Canonicalizer, bytes_max: usize) -> Checked<()> {
         None => true,
     };
     reader.settle(&members)?;
-    if reader.flush().len() - start > bytes_max {
-        return Err(Reject::AttrsSize);
-    }
-    if op_id_holds { Ok(()) } else { Err(Reject::OpId) }
+    Ok(if !op_id_holds {
+        Err(Reject::OpId)
+    } else if reader.flush().len() - start > bytes_max {
+        Err(Reject::AttrsSize)
+    } else {
+        Ok(())
+    })
 }

@@ -178,8 +178,8 @@ pub fn verify_many(
     let Ok(key) = ParsedPublicKey::new(&ED25519, public_key) else { return Ok(()) };
     for ((digest, signature), out) in digests.iter().zip(signatures).zip(out) {
         let message = Message::new(context, digest).ok_or(Failure::Input)?;
-        let is_right = is_strict(public_key, signature)
-            && key.verify_sig(message.bytes(), signature).is_ok();
+        let is_right =
+            is_strict(public_key, signature) && key.verify_sig(message.bytes(), signature).is_ok();
         *out = u8::from(is_right);
     }
     Ok(())

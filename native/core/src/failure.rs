@@ -1,5 +1,8 @@
 //! What a whole call fails with. A refused draft is not a failure: it is a status byte.
 
+/// The code of everything that is not about a key: a wrong call, or a defect inside.
+pub const FAILED: &str = "ENGINE_FAILED";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     Chain,
@@ -16,11 +19,14 @@ impl Failure {
     /// Stable; `src/engine/EngineError.ts` lists them.
     pub fn code(self) -> &'static str {
         match self {
-            Failure::SignerMissing => "SIGNER_MISSING",
-            Failure::SignerClosed => "SIGNER_CLOSED",
-            Failure::SigningUnavailable => "SIGNING_UNAVAILABLE",
-            Failure::Signing => "SIGNING_FAILED",
-            Failure::Chain | Failure::State | Failure::Input | Failure::Output => "BAD_CALL",
+            Failure::SignerMissing | Failure::SignerClosed | Failure::SigningUnavailable => {
+                "SIGNING_UNAVAILABLE"
+            }
+            Failure::Chain
+            | Failure::State
+            | Failure::Input
+            | Failure::Output
+            | Failure::Signing => FAILED,
         }
     }
 

@@ -12,11 +12,19 @@
 use blake3::IncrementCounter;
 use blake3::platform::{Platform, le_bytes_from_words_32, words_from_le_bytes_32};
 
+pub use blake3::Hasher;
+
 pub type Digest = [u8; 32];
 type Words = [u32; 8];
 
 pub(crate) const IV: Words = [
-    0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab,
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
     0x5be0_cd19,
 ];
 pub(crate) const CHUNK_START: u8 = 1;
@@ -116,7 +124,11 @@ impl Lanes {
         let known = body.known.saturating_sub(start).min(len);
         let is_whole = chunks > 1 && known == CHUNK;
         // A chunk's last block carries other flags, and the root's too: it is left to `finish`.
-        let blocks = if is_whole { CHUNK_BLOCKS } else { (known / BLOCK).min(len.saturating_sub(1) / BLOCK) };
+        let blocks = if is_whole {
+            CHUNK_BLOCKS
+        } else {
+            (known / BLOCK).min(len.saturating_sub(1) / BLOCK)
+        };
         if blocks > 0 {
             self.jobs.push(Job {
                 at: body.at + start,
@@ -130,7 +142,8 @@ impl Lanes {
 
     /// Counting sort by chunk number, then by blocks.
     fn sort(&mut self) {
-        let class = |job: &Job| usize::from(job.chunk) * (CHUNK_BLOCKS + 1) + usize::from(job.blocks);
+        let class =
+            |job: &Job| usize::from(job.chunk) * (CHUNK_BLOCKS + 1) + usize::from(job.blocks);
         let mut starts = [0u32; CHUNKS_MAX * (CHUNK_BLOCKS + 1) + 1];
         for job in &self.jobs {
             starts[class(job) + 1] += 1;

@@ -88,10 +88,7 @@ pub(crate) fn check_subject(value: &str) -> Checked<()> {
 }
 
 /// Walks a canonical object; the error is `None` where a member breaks its rule.
-fn check_object(
-    value: &str,
-    holds: impl Fn(&str, &str) -> bool,
-) -> Result<(), Option<Reject>> {
+fn check_object(value: &str, holds: impl Fn(&str, &str) -> bool) -> Result<(), Option<Reject>> {
     if !value.starts_with('{') {
         return Err(Some(Reject::FieldType));
     }

@@ -1,18 +1,20 @@
 //! Sealing a batch: drafts become chained, hashed, framed and signed records.
 //!
-//! All of it happens in this crate's memory; the caller's buffers and state are written at the end
-//! and only if everything went well. A refused draft leaves no trace but its status.
+//! All of it happens in this crate's memory; the caller's buffer is written at the end and only if
+//! everything went well. A refused draft leaves no trace but its status.
 //!
 //! What crosses the seam, little-endian (`src/engine/EngineNative.ts` is the other side):
 //!
 //! ```text
 //! chain   u32 len | writer_id | u32 len | stream | 32 bytes log_id | u32 attrs max | u32 record max
 //!         writer_id and stream are canonical JSON strings with their quotes
-//! state   u64 seq | u64 ts_ms | 32 bytes head                          read, then overwritten
+//! call    state: u64 seq | u64 ts_ms | 32 bytes head
+//!         | u64 ts_ms | u32 count | u32 mode: 0 unsigned, 1 batch, 2 record | u32 frames max
 //! input   count lines `[kind,actor,subject,reason,attrs]`, each ended by a newline
-//! mode    0 unsigned | 1 batch | 2 record
-//! meta    u32 consumed | u32 frame bytes | u32 signature bytes | u32 sealed
+//! out     state, new
+//!         | u32 consumed | u32 sealed | u32 signature bytes | u32 frame bytes
 //!         | one status byte a consumed draft | 32 bytes of self_hash a sealed record
+//!         | signatures: `.sig` entries | frames
 //! ```
 //!
 //! Source: FORMATS 2, 3.1, 4 and 6.
@@ -32,7 +34,8 @@ use crate::reject::{Checked, Reject};
 
 /// Bytes of a record from the text of prev on, without `b3:`.
 const PREV_BYTES: usize = 64 + 2;
-pub const META_HEAD_BYTES: usize = 16;
+const CALL_BYTES: usize = STATE_BYTES + 20;
+const HEAD_BYTES: usize = STATE_BYTES + 16;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -53,14 +56,6 @@ pub struct Request<'a> {
     pub frames_bytes_max: usize,
 }
 
-/// Buffers of the caller.
-pub struct Output<'a> {
-    pub state: &'a mut [u8],
-    pub frames: &'a mut [u8],
-    pub signatures: &'a mut [u8],
-    pub meta: &'a mut [u8],
-}
-
 /// Memory that one batch leaves to the next; no chain's state is kept in it.
 #[derive(Default)]
 pub struct Sealer {
@@ -74,20 +69,39 @@ pub struct Sealer {
     signatures: Vec<u8>,
 }
 
-impl Mode {
-    pub fn decode(number: u32) -> Result<Self, Failure> {
-        match number {
-            0 => Ok(Mode::Unsigned),
-            1 => Ok(Mode::Batch),
-            2 => Ok(Mode::Record),
-            _ => Err(Failure::Input),
-        }
+impl<'a> Request<'a> {
+    /// Reads what crosses the seam.
+    pub fn decode(
+        signer: Option<&'a Signer>,
+        chain: &'a [u8],
+        call: &[u8],
+        input: &'a [u8],
+    ) -> Result<Self, Failure> {
+        let call: &[u8; CALL_BYTES] = call.try_into().map_err(|_| Failure::Input)?;
+        let (state, rest) = call.split_at(STATE_BYTES);
+        let (ts_ms, rest) = rest.split_at(8);
+        let word = |at: usize| u32::from_le_bytes(rest[at..at + 4].try_into().expect("four"));
+        Ok(Request {
+            chain: Chain::decode(chain)?,
+            state: State::decode(state)?,
+            input,
+            count: word(0),
+            ts_ms: u64::from_le_bytes(ts_ms.try_into().expect("eight")),
+            mode: match word(4) {
+                0 => Mode::Unsigned,
+                1 => Mode::Batch,
+                2 => Mode::Record,
+                _ => return Err(Failure::Input),
+            },
+            signer,
+            frames_bytes_max: word(8) as usize,
+        })
     }
 }
 
 impl Sealer {
-    /// Seals a batch into the caller's buffers; how many records were sealed.
-    pub fn seal(&mut self, request: &Request, output: Output) -> Result<u32, Failure> {
+    /// Seals a batch into the caller's buffer; how many records were sealed.
+    pub fn seal(&mut self, request: &Request, out: &mut [u8]) -> Result<u32, Failure> {
         let ts_ms = request.ts_ms.max(request.state.ts_ms);
         if ts_ms > INTEGER_MAX {
             return Err(Failure::State);
@@ -96,7 +110,7 @@ impl Sealer {
         self.lanes.lead(&self.frames, &self.bodies);
         let state = self.chain(request.state, ts_ms);
         self.sign(request, state.seq)?;
-        self.copy(state, output)
+        self.copy(state, out)
     }
 
     /// Frames of all accepted drafts, complete but for prev and self_hash.
@@ -223,25 +237,22 @@ impl Sealer {
         Ok(())
     }
 
-    fn copy(&self, state: State, output: Output) -> Result<u32, Failure> {
-        let hashes = self.hashes.as_flattened();
-        let meta_bytes = META_HEAD_BYTES + self.statuses.len() + hashes.len();
-        let frames = output.frames.get_mut(..self.frames.len()).ok_or(Failure::Output)?;
-        let signatures = output.signatures.get_mut(..self.signatures.len());
-        let signatures = signatures.ok_or(Failure::Output)?;
-        let meta = output.meta.get_mut(..meta_bytes).ok_or(Failure::Output)?;
-        let state_out = output.state.get_mut(..STATE_BYTES).ok_or(Failure::Output)?;
-        frames.copy_from_slice(&self.frames);
-        signatures.copy_from_slice(&self.signatures);
-        let (counts, rest) = meta.split_at_mut(META_HEAD_BYTES);
-        let lengths = [self.statuses.len(), frames.len(), signatures.len(), self.hashes.len()];
-        for (length, out) in lengths.iter().zip(counts.chunks_exact_mut(4)) {
-            out.copy_from_slice(&(*length as u32).to_le_bytes());
+    fn copy(&self, state: State, out: &mut [u8]) -> Result<u32, Failure> {
+        let parts =
+            [&self.statuses[..], self.hashes.as_flattened(), &self.signatures, &self.frames];
+        let total = HEAD_BYTES + parts.iter().map(|part| part.len()).sum::<usize>();
+        let (head, mut rest) =
+            out.get_mut(..total).ok_or(Failure::Output)?.split_at_mut(HEAD_BYTES);
+        for part in parts {
+            rest.split_off_mut(..part.len()).ok_or(Failure::Output)?.copy_from_slice(part);
         }
-        rest[..self.statuses.len()].copy_from_slice(&self.statuses);
-        rest[self.statuses.len()..].copy_from_slice(hashes);
-        state.encode(state_out);
-        Ok(self.hashes.len() as u32)
+        state.encode(&mut head[..STATE_BYTES]);
+        let sealed = self.hashes.len();
+        let counts = [self.statuses.len(), sealed, self.signatures.len(), self.frames.len()];
+        for (count, out) in counts.iter().zip(head[STATE_BYTES..].chunks_exact_mut(4)) {
+            out.copy_from_slice(&(*count as u32).to_le_bytes());
+        }
+        Ok(sealed as u32)
     }
 }
 

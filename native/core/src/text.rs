@@ -19,17 +19,8 @@ pub(crate) struct Shape {
     pub escaped: bool,
     /// Holds an escape that the canonical form may write otherwise: `\/` or `\uXXXX`.
     pub odd: bool,
-    /// Holds a character beyond ASCII.
-    pub beyond_ascii: bool,
     /// Holds a character from U+0300 on: below, everything is assigned and in NFC.
     pub wide: bool,
-}
-
-impl Shape {
-    /// ASCII without escapes.
-    pub(crate) fn is_plain(self) -> bool {
-        !self.escaped && !self.beyond_ascii
-    }
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -95,7 +86,6 @@ fn scan_on(text: &[u8], mut at: usize) -> Checked<Shape> {
             }
             0..0x20 => return Err(Reject::Json),
             lead @ 0x80.. => {
-                shape.beyond_ascii = true;
                 // 0xCC begins U+0300; a continuation byte is below it.
                 shape.wide |= lead >= 0xcc;
                 at += 1;
@@ -158,9 +148,8 @@ pub(crate) fn decode(text: &str) -> Checked<String> {
 
 /// The character at the four hex digits behind a `\u`, and the bytes it takes with its partner.
 fn decode_units(rest: &str) -> Checked<(char, usize)> {
-    let unit = |at: usize| {
-        rest.get(at..at + 4).and_then(|digits| u16::from_str_radix(digits, 16).ok())
-    };
+    let unit =
+        |at: usize| rest.get(at..at + 4).and_then(|digits| u16::from_str_radix(digits, 16).ok());
     let first = unit(0).ok_or(Reject::Json)?;
     let second = if rest.get(4..6) == Some("\\u") { unit(6) } else { None };
     let units = [first, second.unwrap_or(0)];
@@ -257,7 +246,9 @@ mod tests {
     #[test]
     fn surrogates_pair_or_are_refused() {
         assert_eq!(decode(r"\ud83d\ude00x").expect("a pair"), "\u{1f600}x");
-        for lone in [r"\ud83d", r"\ude00", r"\ud83dx", r"\ud83d\u0041", r"\ud83d\ud83d", r"\ude00\ud83d"] {
+        for lone in
+            [r"\ud83d", r"\ude00", r"\ud83dx", r"\ud83d\u0041", r"\ud83d\ud83d", r"\ude00\ud83d"]
+        {
             assert_eq!(decode(lone), Err(Reject::Surrogate), "{lone}");
         }
     }

@@ -6,9 +6,11 @@
 //! What crosses the seam, little-endian (chain and state as in seal.rs):
 //!
 //! ```text
-//! hashes  32 bytes of self_hash a frame
-//! infos   32 bytes a frame: u32 offset in frames | u32 flags | f64 ts_ms | 16 bytes UUID of op_id
-//! meta    u32 count | u32 bytes | u32 stop: 0 end, 1 incomplete, 2 bad
+//! out     state, new | u32 count | u32 bytes | u32 stop: 0 end, 1 incomplete, 2 bad | u32 zero
+//!         | room for n hashes: 32 bytes of self_hash a frame
+//!         | room for n infos of 32 bytes: u32 offset in frames | u32 flags | f64 ts_ms
+//!           | 16 bytes UUID of op_id
+//!         n is what the size of the buffer has room for
 //! ```
 //!
 //! Source: FORMATS 2 and 4.
@@ -19,8 +21,9 @@ use crate::frame::{self, Next, write_hash};
 use crate::hash::{Body, Digest, Lanes};
 use crate::record::{self, HASH_TEXT_BYTES};
 
-pub const INFO_BYTES: usize = 32;
-pub const META_BYTES: usize = 12;
+const HASH_BYTES: usize = 32;
+const INFO_BYTES: usize = 32;
+const HEAD_BYTES: usize = STATE_BYTES + 16;
 
 const FLAG_RESERVED_KIND: u32 = 1;
 const FLAG_TIME_FELL: u32 = 2;
@@ -30,7 +33,7 @@ const FLAG_OP_ID: u32 = 4;
 const GROUP: usize = 128;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
+enum Stop {
     End = 0,
     /// The next frame runs past the end of the bytes.
     Incomplete = 1,
@@ -39,19 +42,11 @@ pub enum Stop {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verified {
-    pub count: usize,
-    pub bytes: usize,
-    pub stop: Stop,
-    pub state: State,
-}
-
-/// Buffers of the caller.
-pub struct Output<'a> {
-    pub state: &'a mut [u8],
-    pub hashes: &'a mut [u8],
-    pub infos: &'a mut [u8],
-    pub meta: &'a mut [u8],
+struct Verified {
+    count: usize,
+    bytes: usize,
+    stop: Stop,
+    state: State,
 }
 
 /// A frame whose body keeps every rule that needs no hash.
@@ -72,24 +67,24 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Verifies frames from the first byte on into the caller's buffers.
+    /// Verifies frames from the first byte on into the caller's buffer; how many are right.
     pub fn verify(
         &mut self,
         chain: &Chain,
         state: State,
         frames: &[u8],
-        output: Output,
+        out: &mut [u8],
     ) -> Result<u32, Failure> {
         if u32::try_from(frames.len()).is_err() {
             return Err(Failure::Input);
         }
-        let Output { state: state_out, hashes, infos, meta } = output;
-        let state_out = state_out.get_mut(..STATE_BYTES).ok_or(Failure::Output)?;
-        let meta = meta.get_mut(..META_BYTES).ok_or(Failure::Output)?;
+        let (head, rest) = out.split_at_mut_checked(HEAD_BYTES).ok_or(Failure::Output)?;
+        let room = rest.len() / (HASH_BYTES + INFO_BYTES);
+        let (hashes, infos) = rest.split_at_mut(room * HASH_BYTES);
         let verified = self.run(chain, state, frames, hashes, infos)?;
-        verified.state.encode(state_out);
-        let numbers = [verified.count as u32, verified.bytes as u32, verified.stop as u32];
-        for (number, out) in numbers.iter().zip(meta.chunks_exact_mut(4)) {
+        verified.state.encode(&mut head[..STATE_BYTES]);
+        let numbers = [verified.count as u32, verified.bytes as u32, verified.stop as u32, 0];
+        for (number, out) in numbers.iter().zip(head[STATE_BYTES..].chunks_exact_mut(4)) {
             out.copy_from_slice(&number.to_le_bytes());
         }
         Ok(verified.count as u32)
@@ -118,10 +113,10 @@ impl Verifier {
                 if !links || item.self_hash != text {
                     return Ok(Verified { stop: Stop::Bad, ..done });
                 }
-                let out = hashes.get_mut(done.count * 32..(done.count + 1) * 32);
-                out.ok_or(Failure::Output)?.copy_from_slice(&hash);
-                let out = infos.get_mut(done.count * INFO_BYTES..(done.count + 1) * INFO_BYTES);
-                item.write_info(done.bytes, out.ok_or(Failure::Output)?);
+                let out = hashes.get_mut(done.count * HASH_BYTES..).ok_or(Failure::Output)?;
+                out.get_mut(..HASH_BYTES).ok_or(Failure::Output)?.copy_from_slice(&hash);
+                let out = infos.get_mut(done.count * INFO_BYTES..).ok_or(Failure::Output)?;
+                item.write_info(done.bytes, out.get_mut(..INFO_BYTES).ok_or(Failure::Output)?);
                 done.advance(item, hash);
             }
             if let Some(stop) = stop {

@@ -69,10 +69,13 @@ export class KeyFileError extends Data.TaggedError("KeyFileError")<{
 }
 
 /** Said, word for word and loudly, whenever a key is sealed without a passphrase. */
-export const unsealKeyWarning = `WARNING: the signing key is sealed with unseal.key, which lies in the same folder.
-This protects the key in a copy, a backup or a log that holds the key file alone.
-It does NOT protect it from anyone who can read the whole folder: whoever has both files can sign
-as this log, unnoticed. Keep unseal.key out of backups, or use a passphrase, an HSM, a TPM or a KMS.`
+export const unsealKeyWarning = [
+  "WARNING: the signing key is sealed with unseal.key, which lies in the same folder.",
+  "This protects the key in a copy, a backup or a log that holds the key file alone.",
+  "It does NOT protect it from anyone who can read the whole folder: who has both files can sign",
+  "as this log, unnoticed. Keep unseal.key out of backups, or use a passphrase, an HSM, a TPM or",
+  "a KMS.",
+].join("\n")
 
 export interface FileKeyPlace {
   readonly dir: string
@@ -282,7 +285,7 @@ const syncFolder = (dir: string): void => {
   })
 }
 
-/** The file's bytes, `undefined` without one. The mode is that of the file read, not of its name. */
+/** The file's bytes, `undefined` without one. The mode checked is that of the file read. */
 const readPrivate = (path: string): Uint8Array | undefined =>
   attempt("read", path, () => {
     let fd: number

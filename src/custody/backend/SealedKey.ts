@@ -164,12 +164,12 @@ export const openSeed = async (
     decipher.setAuthTag(key.sealed.subarray(seedBytes))
     opened = decipher.update(key.sealed.subarray(0, seedBytes))
     decipher.final()
-    return opened
+    return new Uint8Array(opened)
   } catch {
-    // Unauthenticated plaintext is still the seed when only the header was altered.
-    opened?.fill(0)
     return undefined
   } finally {
+    // Also where it is not authentic: with only the header altered it is still the seed.
+    opened?.fill(0)
     derived.fill(0)
   }
 }

@@ -1,0 +1,33 @@
+/** `npm run conformance`: runs the tests, counts the ledger rows they prove, writes the page. */
+import { readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { setUp } from "../../.ci/SetUp.ts"
+import { root, runCargo, runVitest, showClosing, showSkipped } from "../../.ci/Suite.ts"
+import { judge, parseAnswers } from "./Claims.ts"
+import { readLedger } from "./Ledger.ts"
+import { countGroups, formatPage, formatTable } from "./Page.ts"
+
+const page = join(root, "docs", "reference", "conformance.md")
+
+process.chdir(root)
+setUp()
+const outcomes = [runVitest(), await runCargo()]
+const groups = readLedger()
+const claims = judge(
+  groups,
+  outcomes.flatMap(({ tests }) => tests),
+)
+const text = readFileSync(join(import.meta.dirname, "answers.md"), "utf8")
+const answers = parseAnswers(groups, text)
+const faults = [...claims.faults, ...answers.faults]
+
+showSkipped(outcomes)
+console.log("\nledger rows proven by a passing test / rows\n")
+console.log(formatTable(countGroups(groups, claims, answers)))
+for (const fault of faults) console.log(`wrong: ${fault}`)
+if (faults.length === 0) {
+  writeFileSync(page, formatPage(groups, claims, answers))
+  console.log("\nwritten: docs/reference/conformance.md")
+}
+showClosing(outcomes)
+process.exitCode = faults.length === 0 && outcomes.every(({ ok }) => ok) ? 0 : 1
