@@ -8,6 +8,8 @@
  *
  * Source: FORMATS 2, 4, 7, 10; LEDGER groups 5, 6, 11.
  */
+
+import { headText } from "../chain/Chain.ts"
 import type { JsonObject } from "../record/Canonical.ts"
 import type { Draft } from "../record/Draft.ts"
 import { checkWriterId } from "../record/Name.ts"
@@ -19,7 +21,6 @@ import type { Finding } from "./Finding.ts"
 import { type AuditLogOptions, currentWriterId, type LiveChain, openChain } from "./LiveChain.ts"
 import type { AppendReceipt } from "./Progress.ts"
 import { readRecords } from "./Read.ts"
-import { headText } from "./Walk.ts"
 
 export type { AuditLogOptions, Notice } from "./LiveChain.ts"
 

@@ -9,6 +9,7 @@
 import { dataView } from "../base/Bytes.ts"
 import { formatHash, parseHash } from "../base/Hash.ts"
 import { attrsBytesMax, recordBytesMax, segmentHeaderBytes } from "../base/Limits.ts"
+import { emptyChain, headText } from "../chain/Chain.ts"
 import {
   type ChainContext,
   type ChainState,
@@ -40,7 +41,7 @@ import type { Finding, FindingKind } from "./Finding.ts"
 import type { KeyJudge } from "./KeyJudge.ts"
 import { SignatureTrack } from "./SignatureTrack.ts"
 import { judgeTail } from "./TornTail.ts"
-import { emptyState, headText, unknownLogId, type WalkedFrames, type WrongFrame } from "./Walk.ts"
+import { unknownLogId, type WalkedFrames, type WrongFrame } from "./Walk.ts"
 
 /** A position that the chain must have reached, from a receipt or an acknowledgement. */
 export interface ExpectedHead {
@@ -150,7 +151,7 @@ export class ChainRun {
     const declared = input.from?.declared ?? openedDeclaration(input.files)
     this.declared = declared
     this.chain = contextOf(input, declared?.logId ?? input.logId ?? unknownLogId)
-    this.state = input.from?.state ?? emptyState
+    this.state = input.from?.state ?? emptyChain
     this.nextSeq = this.state.seq + 1
     if (declared !== undefined)
       this.declarations.push({ first: this.nextSeq, signing: declared.signing })

@@ -8,6 +8,7 @@
  */
 
 import { segmentHeaderBytes, unsyncedBytesMax } from "../base/Limits.ts"
+import { headText } from "../chain/Chain.ts"
 import type { ChainState } from "../engine/Engine.ts"
 import type { RecordBody } from "../record/Record.ts"
 import { type Numbered, readAt, readHeader, segmentName } from "../sink/Segment.ts"
@@ -19,7 +20,7 @@ import { compareFindings, type Finding } from "./Finding.ts"
 import { type JudgedCheckpoint, judgeCheckpoints, placeSignatures } from "./KeyJudge.ts"
 import type { TrackedState } from "./SignatureTrack.ts"
 import { judgeTail } from "./TornTail.ts"
-import { headText, type SegmentEnd, walkSegment } from "./Walk.ts"
+import { type SegmentEnd, walkSegment } from "./Walk.ts"
 
 export type { ChainInput, ExpectedHead, TornBytes } from "./ChainRun.ts"
 export { openedLogId } from "./ChainRun.ts"

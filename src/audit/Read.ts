@@ -9,13 +9,14 @@
 import { dataView } from "../base/Bytes.ts"
 import { parseHash } from "../base/Hash.ts"
 import { attrsBytesMax, frameBytesMax, recordBytesMax, segmentHeaderBytes } from "../base/Limits.ts"
+import { emptyChain } from "../chain/Chain.ts"
 import { type ChainState, type Engine, frameInfoBytes } from "../engine/Engine.ts"
 import { readFrame } from "../record/Frame.ts"
 import { type AuditRecord, parseBody } from "../record/Record.ts"
 import { Rejected } from "../record/Reject.ts"
 import { type ChainFiles, type ChainName, type Numbered, readAt } from "../sink/Segment.ts"
 import { AuditError } from "./AuditError.ts"
-import { emptyState, unknownLogId, type WalkedFrames, walkSegment } from "./Walk.ts"
+import { unknownLogId, type WalkedFrames, walkSegment } from "./Walk.ts"
 
 export interface ReadRecord {
   readonly record: AuditRecord
@@ -32,7 +33,7 @@ interface Start {
 const startOf = (segment: Numbered): Start | undefined => {
   const frame = readFrame(readAt(segment.path, segmentHeaderBytes, frameBytesMax), 0)
   if (frame === "incomplete" || "what" in frame) return undefined
-  if (frame.seq === 1) return { segment, state: emptyState }
+  if (frame.seq === 1) return { segment, state: emptyChain }
   try {
     const { seq, prev } = parseBody(frame.body)
     const head = parseHash(prev)

@@ -17,6 +17,7 @@ import { join } from "node:path"
 import { concat, dataView, toHex } from "../base/Bytes.ts"
 import { genesis } from "../base/Hash.ts"
 import { opIdWindow, unsyncedBytesMax } from "../base/Limits.ts"
+import { emptyChain } from "../chain/Chain.ts"
 import * as Checkpoint from "../checkpoint/Checkpoint.ts"
 import { type ChainState, flagOpId, frameInfoBytes } from "../engine/Engine.ts"
 import { temporarySuffix, writeFileDurably } from "../sink/Durable.ts"
@@ -35,7 +36,7 @@ import type { CheckpointHead } from "./Checkpointer.ts"
 import type { Declaration } from "./Declaration.ts"
 import { type Finding, weightOf } from "./Finding.ts"
 import { finding, readHeads, type SegmentHead, stateBefore, walkOlder } from "./Seals.ts"
-import { emptyState, type WalkedFrames } from "./Walk.ts"
+import type { WalkedFrames } from "./Walk.ts"
 
 /** A chain that tampering has stopped. */
 export interface FrozenChain {
@@ -219,14 +220,14 @@ export const recover = async (
     return { kind: "fresh" }
   }
   const heads = readHeads(files)
-  if (!Array.isArray(heads)) return freeze(heads, emptyState)
+  if (!Array.isArray(heads)) return freeze(heads, emptyChain)
   const index = Math.max(0, heads.length - 1)
   const state = stateBefore(heads, index)
   const head = heads[index]
   const declared = head?.declared
   if (state === undefined) {
     const found = finding("frame", (head?.before ?? 0) + 1, "", 0, "a whole last frame", "none")
-    return freeze(found, emptyState)
+    return freeze(found, emptyChain)
   }
   const seen = new Seen()
   const run = verifyChain({

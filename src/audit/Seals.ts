@@ -7,6 +7,7 @@ import {
   recordBytesMax,
   segmentHeaderBytes,
 } from "../base/Limits.ts"
+import { emptyChain } from "../chain/Chain.ts"
 import type { ChainState, Engine } from "../engine/Engine.ts"
 import { type Frame, readFrame } from "../record/Frame.ts"
 import { parseBody, type RecordBody } from "../record/Record.ts"
@@ -14,7 +15,7 @@ import { Rejected } from "../record/Reject.ts"
 import { type ChainFiles, type Numbered, readAt, readHeader, segmentName } from "../sink/Segment.ts"
 import { type Declaration, parseDeclaration, updateDeclaration } from "./Declaration.ts"
 import type { Finding, FindingKind } from "./Finding.ts"
-import { emptyState, unknownLogId, type WalkedFrames, walkSegment } from "./Walk.ts"
+import { unknownLogId, type WalkedFrames, walkSegment } from "./Walk.ts"
 
 export interface SegmentHead {
   readonly segment: Numbered
@@ -107,7 +108,7 @@ export const stateBefore = (
 ): ChainState | undefined => {
   const before = heads[index]?.before ?? 0
   const previous = heads[index - 1]
-  if (previous === undefined) return emptyState
+  if (previous === undefined) return emptyChain
   const frame = lastFrame(previous.segment, before)
   const body = frame === undefined ? undefined : bodyOf(frame)
   const head = frame === undefined ? undefined : parseHash(frame.selfHash)

@@ -7,8 +7,9 @@
  * once and the rest of the chain is checked as well; a frame that cannot ends the walk.
  */
 import { equal } from "../base/Bytes.ts"
-import { b3, formatHash, genesis, parseHash } from "../base/Hash.ts"
+import { b3, formatHash, parseHash } from "../base/Hash.ts"
 import { segmentHeaderBytes } from "../base/Limits.ts"
+import { headText } from "../chain/Chain.ts"
 import type { ChainContext, ChainState, Engine, VerifyResult } from "../engine/Engine.ts"
 import { type Frame, readFrame } from "../record/Frame.ts"
 import { parseBody, type RecordBody } from "../record/Record.ts"
@@ -49,14 +50,8 @@ export interface SegmentEnd {
   readonly broken: Finding | undefined
 }
 
-/** `prev` of the next record. */
-export const headText = (state: ChainState): string =>
-  state.seq === 0 ? genesis : formatHash(state.head)
-
 /** Stands where a chain does not say its log; frames can be checked without it. */
 export const unknownLogId = "0".repeat(32)
-
-export const emptyState: ChainState = { seq: 0, tsMs: 0, head: new Uint8Array(32) }
 
 const diagnoseBody = (
   chain: ChainContext,

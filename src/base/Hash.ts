@@ -24,3 +24,10 @@ export const b3Text = (bytes: Uint8Array): HashText => formatHash(b3(bytes))
 /** The 32 bytes of a full hash text, else `undefined` (also for `b3:0`). */
 export const parseHash = (text: string): Uint8Array | undefined =>
   text.length === 67 && text.startsWith("b3:") ? fromHex(text.slice(3)) : undefined
+
+/** BLAKE3-256 of a stream of bytes. */
+export interface Hasher {
+  readonly update: (bytes: Uint8Array) => void
+  /** Shape: 32 bytes. Duty: nothing is added afterwards. */
+  readonly digest: () => Uint8Array
+}

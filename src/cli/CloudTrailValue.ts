@@ -47,8 +47,10 @@ const secretKey = new RegExp(
 const secretValue =
   /-----BEGIN [A-Z ]*PRIVATE KEY-----|[?&]X-Amz-(Signature|Security-Token|Credential)=|^Bearer /i
 
-const personKey =
-  /^(username|usernames|user|loginname|displayname|givenname|familyname|email|emailaddress|rolesessionname|sourceidentity|nameid|instanceosuser|osuser)$/
+const personKey = new RegExp(
+  "^(username|usernames|user|loginname|displayname|givenname|familyname|email|emailaddress|" +
+    "rolesessionname|sourceidentity|nameid|instanceosuser|osuser)$",
+)
 
 const plainKey = (key: string): string => key.toLowerCase().replace(/[^a-z0-9]/g, "")
 

@@ -6,16 +6,12 @@
  * keep no chain state: the caller commits `state` only after the sink took the frames, so a refused
  * or failed batch leaves the chain where it was.
  */
+import type { Hasher } from "../base/Hash.ts"
+import type { ChainPosition as ChainState } from "../chain/Chain.ts"
 import type { RejectCode } from "../record/Reject.ts"
 
-/** Where a chain stands. An empty chain is seq 0 with 32 zero bytes. */
-export interface ChainState {
-  readonly seq: number
-  /** Units: Unix milliseconds of the last record. */
-  readonly tsMs: number
-  /** Shape: 32 bytes, the self_hash of record `seq`. */
-  readonly head: Uint8Array
-}
+/** Where a chain stands. */
+export type { ChainPosition as ChainState } from "../chain/Chain.ts"
 
 /** What is the same for every record of a chain. */
 export interface ChainContext {
@@ -101,13 +97,6 @@ export interface EngineSigner {
   readonly sign: (context: string, digest: Uint8Array) => Uint8Array
   /** Wipes the key. Duty: signing afterwards throws. */
   readonly close: () => void
-}
-
-/** BLAKE3-256 of a stream of bytes. */
-export interface Hasher {
-  readonly update: (bytes: Uint8Array) => void
-  /** Shape: 32 bytes. Duty: nothing is added afterwards. */
-  readonly digest: () => Uint8Array
 }
 
 export type Canonicalized =

@@ -8,7 +8,7 @@
  */
 import { blake3 } from "@noble/hashes/blake3.js"
 import { concat, dataView } from "../base/Bytes.ts"
-import { b3, formatHash, hashBytes } from "../base/Hash.ts"
+import { b3, formatHash, type Hasher, hashBytes } from "../base/Hash.ts"
 import { invariant } from "../base/Invariant.ts"
 import { headText } from "../chain/Chain.ts"
 import { nodeHash, root } from "../merkle/Tree.ts"
@@ -35,7 +35,6 @@ import {
   flagReservedKind,
   flagTimeFell,
   frameInfoBytes,
-  type Hasher,
   type SealRequest,
   type SealResult,
   type VerifyRequest,

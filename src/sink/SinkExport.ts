@@ -6,7 +6,7 @@
 import { createReadStream } from "node:fs"
 import { open, rename, unlink } from "node:fs/promises"
 import { dirname } from "node:path"
-import type { Hasher } from "../engine/Engine.ts"
+import type { Hasher } from "../base/Hash.ts"
 import { syncDirectory, temporarySuffix } from "./Durable.ts"
 import { sinkError } from "./SinkError.ts"
 

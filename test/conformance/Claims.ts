@@ -2,8 +2,8 @@
  * Which ledger rows the tests claim, and which of them are proven.
  *
  * A title claims rows in square brackets, `rejects floats [A-026]` or `[A-026, A-027]`; a Rust test
- * by the end of its name, `rejects_floats__a026_a027`. A row is proven when some test that claims it
- * passed and none failed.
+ * by the end of its name, `rejects_floats__a026_a027`. A row is proven when some test that claims
+ * it passed and none failed.
  */
 import type { Test } from "../../.ci/Report.ts"
 import { type Group, type Row, rowsOf } from "./Ledger.ts"

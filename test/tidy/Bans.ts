@@ -29,8 +29,10 @@ const isPure = (path: string): boolean => {
   const floor = table.floors[roomOf(path) ?? ""]
   return topOf(path) === "models" || (floor !== undefined && floor <= pureFloorMax)
 }
-const speaks = (path: string): boolean =>
-  ["cli", "supervisors"].includes(roomOf(path) ?? "") || !inProgram(path)
+const speaks = (path: string): boolean => ["cli", "supervisors"].includes(roomOf(path) ?? "")
+
+/** Where the real clock may be taken, to be handed inwards. */
+const isEntryPoint = (path: string): boolean => speaks(path) || path === "src/index.ts"
 
 /** `a.b` for a plain member access. */
 const member = (found: Node): string | undefined => {
@@ -74,8 +76,10 @@ const importSource = (found: Node): string | undefined => {
 }
 
 /** Data types and Schema: what a pure room may take from effect. */
-const pureEffect =
-  /^effect\/(Data|Schema|Option|Result|Brand|Context|Order|Equal|Hash|HashMap|HashSet|Chunk|Match|Predicate|Function|Types)$/
+const pureEffect = new RegExp(
+  "^effect/(Data|Schema|Option|Result|Brand|Context|Order|Equal|Hash|HashMap|HashSet|Chunk|" +
+    "Match|Predicate|Function|Types)$",
+)
 
 const impureImport = (path: string) => {
   const cryptoAllowed = roomOf(path) === "signing"
@@ -95,7 +99,7 @@ export const bansOf = (path: string): ReadonlyArray<Ban> =>
     {
       rule: "clock",
       instead: "the Clock port (src/base/Clock.ts), handed in from an entry point",
-      applies: (at: string) => (inProgram(at) && !speaks(at)) || topOf(at) === "models",
+      applies: (at: string) => !isEntryPoint(at) && (inProgram(at) || topOf(at) === "models"),
       matches: wallClock,
     },
     {
@@ -126,7 +130,7 @@ export const bansOf = (path: string): ReadonlyArray<Ban> =>
     {
       rule: "console",
       instead: "a returned value, or the output of cli and supervisors",
-      applies: (at: string) => !speaks(at),
+      applies: (at: string) => inProgram(at) && !speaks(at),
       matches: objectIs("console"),
     },
     {

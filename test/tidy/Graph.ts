@@ -117,7 +117,8 @@ export const cycleFindings = (files: ReadonlyArray<Linked>): ReadonlyArray<Findi
   return found
 }
 
-const isEntry = (path: string): boolean => topOf(path) === "test" || table.entries.includes(path)
+const isEntry = (path: string): boolean =>
+  topOf(path) === "test" || table.entries.includes(path) || table.benchEntry.test(path)
 
 /** Files of the program that nothing reachable from an entry imports. */
 export const deadFileFindings = (files: ReadonlyArray<Linked>): ReadonlyArray<Finding> => {

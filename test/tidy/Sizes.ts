@@ -68,12 +68,21 @@ export const exportCountFindings = (file: ParsedFile): ReadonlyArray<Finding> =>
   return [{ rule: "export-count", where: file.path, line: 1, message }]
 }
 
+const rustText = new RegExp(
+  [
+    /\/\/[^\n]*|\/\*[\s\S]*?\*\//,
+    /r(#*)"[\s\S]*?"\1/,
+    /b?"(?:\\[\s\S]|[^"\\])*"/,
+    /b?'(?:\\.[^']*|[^'\\])'/,
+  ]
+    .map(({ source }) => source)
+    .join("|"),
+  "g",
+)
+
 /** Rust with comments, strings and character literals blanked, so that braces can be counted. */
 export const blankRust = (text: string): string =>
-  text.replace(
-    /\/\/[^\n]*|\/\*[\s\S]*?\*\/|r(#*)"[\s\S]*?"\1|b?"(?:\\[\s\S]|[^"\\])*"|b?'(?:\\.[^']*|[^'\\])'/g,
-    (match) => match.replace(/[^\n]/g, " "),
-  )
+  text.replace(rustText, (match) => match.replace(/[^\n]/g, " "))
 
 const bodyEnd = (text: string, open: number): number => {
   let depth = 0

@@ -40,7 +40,14 @@ export const entries: ReadonlyArray<string> = [
   "src/index.ts",
   "supervisors/main.ts",
   "bench/run.ts",
+  ".ci/test.ts",
+  ".ci/ready.ts",
+  // vitest loads it by its path.
+  ".ci/Report.ts",
 ]
+
+/** Benches are found by their ending: `bench/run.ts` loads them by name. */
+export const benchEntry = /^bench\/[a-z-]+\.bench\.ts$/
 
 /** The only file that may load the addon. */
 export const nativeDoor = "src/engine/EngineNative.ts"

@@ -123,18 +123,28 @@ fn is_content_id(text: &str) -> bool {
 
 /// The 16 bytes of a UUID in its text form 8-4-4-4-12, given as a canonical string.
 pub(crate) fn parse_uuid(value: &str) -> Option<[u8; 16]> {
-    let text = content(value)?.as_bytes();
-    if text.len() != 36 || [8, 13, 18, 23].iter().any(|&at| text[at] != b'-') {
-        return None;
-    }
-    let mut digits = text.iter().filter(|&&byte| byte != b'-');
+    const DIGITS_AT: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+    let text: &[u8; 36] = content(value)?.as_bytes().try_into().ok()?;
+    let mut holds = [8, 13, 18, 23].iter().all(|&at| text[at] == b'-');
     let mut uuid = [0; 16];
-    for byte in &mut uuid {
-        let high = char::from(*digits.next()?).to_digit(16)?;
-        let low = char::from(*digits.next()?).to_digit(16)?;
-        *byte = (high << 4 | low) as u8;
+    for (byte, at) in uuid.iter_mut().zip(DIGITS_AT) {
+        let [high, low] = [text[at], text[at + 1]].map(digit);
+        holds &= high < 16 && low < 16;
+        *byte = high << 4 | low & 15;
     }
-    digits.next().is_none().then_some(uuid)
+    holds.then_some(uuid)
+}
+
+/// The value of a hex digit of either case, 16 or more for any other byte.
+#[inline(always)]
+fn digit(byte: u8) -> u8 {
+    let decimal = byte.wrapping_sub(b'0');
+    let letter = (byte | 0x20).wrapping_sub(b'a');
+    match (decimal < 10, letter < 6) {
+        (true, _) => decimal,
+        (_, true) => letter + 10,
+        _ => 16,
+    }
 }
 
 /// What verification needs of a stored body.
