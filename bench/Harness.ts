@@ -42,7 +42,9 @@ export const payload = (count: number): Array<Draft> => {
     const draft = drafts[i % drafts.length] as Draft
     const id = createHash("sha256").update(`${i}`).digest("hex")
     const event_id = `${id.slice(0, 8)}-${id.slice(8, 12)}-4${id.slice(13, 16)}-a${id.slice(17, 20)}-${id.slice(20, 32)}`
-    return { ...draft, stream: "bench", attrs: { ...draft.attrs, event_id } }
+    const given = { ...draft, stream: "bench", attrs: { ...draft.attrs, event_id } }
+    // Plain objects with shapes, as a host's code makes them.
+    return JSON.parse(JSON.stringify(given)) as Draft
   })
 }
 

@@ -1710,7 +1710,9 @@ class Run:
     def first_record(self, path):
         """The first record of a chain, if it can be read (for log_id and successor_of)."""
         try:
-            with open(os.path.join(path, "wal-000001.seg"), "rb") as f:
+            path = os.path.join(path, "wal-000001.seg")
+            file_size(path)
+            with open(path, "rb") as f:
                 read_header(f)
                 n, _, _ = FRAME.unpack(f.read(13))
                 return parse_record(f.read(min(n, 4096)))

@@ -66,6 +66,11 @@ export class GroupCommit {
       : Number.POSITIVE_INFINITY
   }
 
+  /** Whether the disk has nothing to do although each group is fsynced. */
+  get isIdle(): boolean {
+    return this.#policy === "always" && this.#syncing === undefined
+  }
+
   /** Waits for the fsync under way, or for one that is begun for it. */
   async wait(): Promise<void> {
     await (this.#syncing ?? this.#begin())

@@ -60,6 +60,9 @@ export interface WriterOptions {
 const draftCharactersMax = recordBytesMax * 6
 const batchBytesMax = batchRecordsMax * 2048 + draftCharactersMax * 3 + 1
 
+// Enough records that an fsync pays, few enough that the disk starts while more are appended.
+const groupRecords = 64
+
 const unreachable = (options: WriterOptions): Unreachable => ({
   ...(options.policy === "ram" ? { durable: "the ram sink keeps nothing on disk" } : {}),
   ...(options.signing === "checkpoint" || options.recordSigner === undefined
@@ -79,6 +82,8 @@ export class Writer {
   readonly #tasks: Array<() => Promise<void>> = []
   #state: ChainState
   #running = false
+  /** A batch is between the mailbox and the sink. */
+  #taking = false
   #failed: unknown
   #durableDemanded = false
   #checkpointDue = false
@@ -100,7 +105,9 @@ export class Writer {
       depthMax: options.queueDepth,
       recordsMax: batchRecordsMax,
       bytesMax: batchBytesMax,
+      groupRecords,
       onWork: () => this.#wake(),
+      onGroup: () => this.#startEarly(),
     })
   }
 
@@ -199,12 +206,28 @@ export class Writer {
     this.#running = false
   }
 
+  /**
+   * The disk is idle and a group has gathered while the host's code is still appending: give the
+   * disk its work now, so that it and this thread work at the same time.
+   */
+  #startEarly(): void {
+    const bytes = groupRecords * frameBytesMax
+    const isFree = !this.#taking && this.#tasks.length === 0 && this.#failed === undefined
+    if (!isFree || !this.#commit.isIdle) return
+    if (this.#room < bytes) return
+    const batch = this.#mailbox.take()
+    if (batch !== undefined) this.#take(batch)
+  }
+
   async #take(batch: Batch<AppendReceipt>): Promise<void> {
+    this.#taking = true
     let done = 0
     try {
       while (done < batch.count) {
         if (this.#failed !== undefined) throw this.#failed
-        const result = this.#seal(batch, done, await this.#room())
+        // Without a need to wait this must stay synchronous: `#startEarly` counts on it.
+        if (this.#room < frameBytesMax) await this.#makeRoom()
+        const result = this.#seal(batch, done, this.#room)
         if (result.consumed === 0) await this.#rotate("begin")
         else this.#put(batch, done, result)
         done += result.consumed
@@ -213,14 +236,17 @@ export class Writer {
       for (let i = done; i < batch.count; i++) batch.reject[i]?.(error)
     }
     this.#mailbox.recycle(batch)
+    this.#taking = false
   }
 
   /** Bytes of frames that may be written now. */
-  async #room(): Promise<number> {
-    const { sink } = this.#options
-    if (sink.room() === 0) await this.#rotate("begin")
+  get #room(): number {
+    return Math.min(this.#options.sink.room(), this.#commit.room)
+  }
+
+  async #makeRoom(): Promise<void> {
+    if (this.#options.sink.room() === 0) await this.#rotate("begin")
     while (this.#commit.room < frameBytesMax) await this.#commit.wait()
-    return Math.min(sink.room(), this.#commit.room)
   }
 
   #seal(batch: Batch<AppendReceipt>, from: number, framesBytesMax: number): SealResult {

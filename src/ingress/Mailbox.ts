@@ -40,24 +40,33 @@ export class Mailbox<Answer> {
   readonly #depthMax: number
   readonly #recordsMax: number
   readonly #bytesMax: number
+  readonly #groupRecords: number
   readonly #onWork: () => void
+  readonly #onGroup: () => void
   #open: Batch<Answer>
   readonly #full: Array<Batch<Answer>> = []
   readonly #free: Array<Batch<Answer>> = []
   #waiting = 0
 
-  /** `onWork` runs whenever a draft was put into a mailbox that had none waiting. */
+  /**
+   * `onWork` runs whenever a draft was put into a mailbox that had none waiting, `onGroup` when
+   * `groupRecords` wait.
+   */
   constructor(options: {
     readonly depthMax: number
     readonly recordsMax: number
     /** Units: bytes of text a batch holds; at least three times the largest draft's characters. */
     readonly bytesMax: number
+    readonly groupRecords: number
     readonly onWork: () => void
+    readonly onGroup: () => void
   }) {
     this.#depthMax = options.depthMax
     this.#recordsMax = options.recordsMax
     this.#bytesMax = options.bytesMax
+    this.#groupRecords = options.groupRecords
     this.#onWork = options.onWork
+    this.#onGroup = options.onGroup
     this.#open = new Batch(this.#recordsMax, this.#bytesMax)
   }
 
@@ -86,6 +95,7 @@ export class Mailbox<Answer> {
     batch.count += 1
     this.#waiting += 1
     if (this.#waiting === 1) this.#onWork()
+    if (this.#waiting === this.#groupRecords) this.#onGroup()
     return promise
   }
 

@@ -338,19 +338,30 @@ fn order_plain(members: &[Member], out: &[u8], order: &mut Vec<(u64, u32)>) -> C
         &out[member.start + 1..member.key_end - 1]
     };
     order.clear();
-    order.extend((0..members.len() as u32).map(|index| (first_bytes(key(index)), index)));
+    order.extend((0..).zip(members).map(|(index, member)| {
+        let length = member.key_end - member.start - 2;
+        (first_bytes(out, member.start + 1, length), index)
+    }));
     order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| key(a.1).cmp(key(b.1))));
     let twice = |pair: &[(u64, u32)]| pair[0].0 == pair[1].0 && key(pair[0].1) == key(pair[1].1);
     if order.windows(2).any(twice) { Err(Reject::DuplicateKey) } else { Ok(()) }
 }
 
-/// The first eight bytes as a number that compares like them. Zeros behind a shorter key keep the
-/// order, since a plain key holds no byte below 0x20.
-fn first_bytes(key: &[u8]) -> u64 {
-    let mut bytes = [0; 8];
-    let length = key.len().min(8);
-    bytes[..length].copy_from_slice(&key[..length]);
-    u64::from_be_bytes(bytes)
+/// A key's first eight bytes as a number that compares like them. Zeros behind a shorter key keep
+/// the order, since a plain key holds no byte below 0x20.
+#[inline(always)]
+fn first_bytes(out: &[u8], start: usize, length: usize) -> u64 {
+    let unused = 8 - length.min(8) as u32;
+    match out.get(start..).and_then(|rest| rest.first_chunk()) {
+        // What lies behind the key is masked, not cut off: no copy of variable length.
+        Some(bytes) => u64::from_be_bytes(*bytes) & u64::MAX.checked_shl(8 * unused).unwrap_or(0),
+        None => {
+            let mut bytes = [0; 8];
+            let length = length.min(8);
+            bytes[..length].copy_from_slice(&out[start..start + length]);
+            u64::from_be_bytes(bytes)
+        }
+    }
 }
 
 /// Orders members by the UTF-16 code units of their keys.

@@ -125,13 +125,15 @@ fn is_content_id(text: &str) -> bool {
 pub(crate) fn parse_uuid(value: &str) -> Option<[u8; 16]> {
     const DIGITS_AT: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
     let text: &[u8; 36] = content(value)?.as_bytes().try_into().ok()?;
-    let mut holds = [8, 13, 18, 23].iter().all(|&at| text[at] == b'-');
+    let digits = text.map(digit);
+    let mut seen = 0;
     let mut uuid = [0; 16];
     for (byte, at) in uuid.iter_mut().zip(DIGITS_AT) {
-        let [high, low] = [text[at], text[at + 1]].map(digit);
-        holds &= high < 16 && low < 16;
+        let [high, low] = [digits[at], digits[at + 1]];
+        seen |= high | low;
         *byte = high << 4 | low & 15;
     }
+    let holds = seen < 16 && [8, 13, 18, 23].iter().all(|&at| text[at] == b'-');
     holds.then_some(uuid)
 }
 

@@ -100,12 +100,23 @@ impl<'a> Stored<'a> {
         }
     }
 
-    /// A string and its text between the quotes.
+    /// A string: its text between the quotes, and whether that is ASCII without escapes.
     #[inline(always)]
-    pub(crate) fn string(&mut self) -> Checked<&'a str> {
+    fn string(&mut self) -> Checked<(&'a str, bool)> {
         if self.peek() != b'"' {
             return Err(self.unexpected());
         }
+        let start = self.at + 1;
+        let end = text::plain_end(self.bytes(), start);
+        if self.bytes().get(end) == Some(&b'"') {
+            self.at = end + 1;
+            return Ok((&self.text[start..end], true));
+        }
+        Ok((self.other_string()?, false))
+    }
+
+    #[inline(never)]
+    fn other_string(&mut self) -> Checked<&'a str> {
         let start = self.at + 1;
         let shape = text::scan(self.bytes(), start)?;
         self.at = shape.end + 1;
@@ -151,7 +162,7 @@ impl<'a> Stored<'a> {
             self.at += 1;
             return Ok(());
         }
-        let mut last: Option<&str> = None;
+        let mut last: Option<(&str, bool)> = None;
         loop {
             let key = self.string()?;
             match last.map_or(Ordering::Less, |last| compare_keys(last, key)) {
@@ -161,7 +172,7 @@ impl<'a> Stored<'a> {
             }
             self.literal(b":")?;
             let value = self.part(level)?;
-            each(key, value)?;
+            each(key.0, value)?;
             self.at += 1;
             match self.bytes().get(self.at - 1) {
                 Some(b',') => {}
@@ -189,15 +200,10 @@ fn check_canonical(raw: &str, shape: text::Shape) -> Checked<()> {
     Ok(())
 }
 
-/// Orders canonical key texts by the UTF-16 code units of the keys.
+/// Orders keys, given as `string` gives them, by their UTF-16 code units.
 #[inline(always)]
-fn compare_keys(a: &str, b: &str) -> Ordering {
-    // Below the surrogates UTF-8 and UTF-16 order alike.
-    let is_simple = |key: &str| key.bytes().all(|byte| byte != b'\\' && byte < 0xed);
-    if is_simple(a) && is_simple(b) {
-        return a.cmp(b);
-    }
-    compare_units(a, b)
+fn compare_keys((a, a_plain): (&str, bool), (b, b_plain): (&str, bool)) -> Ordering {
+    if a_plain && b_plain { a.cmp(b) } else { compare_units(a, b) }
 }
 
 #[inline(never)]

@@ -53,18 +53,8 @@ pub(crate) fn plain_end(text: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// Scans a string whose first character is at `start`.
-#[inline(always)]
-pub(crate) fn scan(text: &[u8], start: usize) -> Checked<Shape> {
-    let end = plain_end(text, start);
-    if text.get(end) == Some(&b'"') {
-        return Ok(Shape { end, ..Shape::default() });
-    }
-    scan_on(text, end)
-}
-
-#[inline(never)]
-fn scan_on(text: &[u8], mut at: usize) -> Checked<Shape> {
+/// Scans a string whose first character is at `at`.
+pub(crate) fn scan(text: &[u8], mut at: usize) -> Checked<Shape> {
     let mut shape = Shape::default();
     loop {
         match *text.get(at).ok_or(Reject::Json)? {
@@ -210,6 +200,19 @@ mod tests {
                 let want = text.iter().position(|&byte| is_special(byte)).unwrap_or(20);
                 assert_eq!(plain_end(&text, 0), want, "{special} at {at}");
             }
+        }
+    }
+
+    #[test]
+    fn the_table_is_that_of_the_vectors() {
+        let path =
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../../test/vectors/unicode-16-unassigned.json");
+        let bytes = std::fs::read(path).expect("the vectors");
+        let vectors: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
+        let ranges = vectors["ranges"].as_array().expect("ranges");
+        assert_eq!(ranges.len(), UNASSIGNED.len());
+        for (range, (first, last)) in ranges.iter().zip(UNASSIGNED) {
+            assert_eq!(range, &serde_json::json!([first, last]));
         }
     }
 
