@@ -1,7 +1,7 @@
 //! The addon's skin over `strongroom-core`: arguments in, results out, nothing decided here.
 //!
-//! A panic of the core becomes an error like any other (ENGINE_FAILED) and leaves nothing locked or half
-//! done: the core keeps no chain state, and its scratch memory is cleared at the start of a call.
+//! A panic of the core becomes an error like any other (ENGINE_FAILED) and leaves nothing locked or
+//! half done: the core keeps no chain state, and each call clears its scratch memory first.
 
 #![deny(unsafe_code)]
 

@@ -19,7 +19,7 @@ export const loadAddon = (folder = new URL(".", import.meta.url)) => {
   const file = `strongroom.${process.platform}-${process.arch}${libc()}.node`
   const path = fileURLToPath(new URL(file, folder))
   if (!existsSync(path)) {
-    throw new Error(`native/${file} is not there (npm run build:native builds it)`)
+    throw new Error(`native/${file} is not there (node native/build.mjs builds it)`)
   }
   return createRequire(import.meta.url)(path)
 }

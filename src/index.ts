@@ -13,10 +13,18 @@
 import { randomBytes } from "node:crypto"
 import { existsSync } from "node:fs"
 import { dirname, join } from "node:path"
-import { AuditLog, type ChainHead, type Notice } from "./audit/AuditLog.ts"
+import {
+  AuditLog,
+  type AuditLogOptions,
+  type ChainHead,
+  type Notice,
+  openWal,
+} from "./audit/AuditLog.ts"
+import { type Continued, continueChain } from "./audit/Continue.ts"
 import type { FsyncPolicy, Signing } from "./audit/Declaration.ts"
 import { type Exported, exportChain } from "./audit/Export.ts"
 import type { AppendReceipt } from "./audit/Progress.ts"
+import { Replay } from "./audit/Replay.ts"
 import type { ExpectedPosition } from "./audit/Verify.ts"
 import { toHex } from "./base/Bytes.ts"
 import type { Clock } from "./base/Clock.ts"
@@ -154,28 +162,46 @@ export class Strongroom {
    * Errors: Rejected, SinkError, AuditError, KeyFileError, EngineError.
    */
   static async open(options: OpenOptions): Promise<Strongroom> {
-    const tell = options.notice ?? tellDefault
-    const engine = selectEngine(options.engine ?? "auto", (message) =>
-      tell({ event: "warning", message }),
-    )
-    const wal = options.sink === "ram" ? undefined : options.wal
-    if (wal === undefined && options.sink !== "ram") {
-      throw new TypeError('Strongroom.open: wal.dir is missing; give it, or sink: "ram"')
+    const { engine, key, trustPath, logOptions } = await prepareLog(options)
+    try {
+      const log = await AuditLog.open(logOptions)
+      await keepTrust(trustPath, log.logId, key)
+      const walDir = options.sink === "ram" ? undefined : options.wal?.dir
+      const exportDir = options.export?.dir
+      return new Strongroom({ log, key, engine, walDir, exportDir, trustPath })
+    } catch (error) {
+      key.close()
+      throw error
     }
-    const dataDir = wal === undefined ? undefined : (options.dataDir ?? dirname(wal.dir))
-    const trustPath = dataDir === undefined ? undefined : join(dataDir, "trust.json")
-    const known = trustPath !== undefined && existsSync(trustPath)
-    const key =
-      dataDir === undefined
-        ? engine.openSigner(randomBytes(32))
-        : await openKey(engine, prepare(dataDir), options.passphrase, !known, tell)
-    const trust = known ? parseTrust(readSmallFile(trustPath)) : undefined
-    const log = await openLog(options, engine, key, trust, tell)
-    if (trustPath !== undefined && !known) {
-      await writeFileDurably(trustPath, formatTrust({ logId: log.logId, ...anchorsOf(key) }))
+  }
+
+  /**
+   * Opens the successor of this writer's damaged chain for a stream, and nothing else.
+   * Errors: as `open`; AuditError NOT_FOUND, SETTINGS where there is no damage.
+   */
+  static async continueChain(options: OpenOptions, stream: string): Promise<Continued> {
+    const { key, logOptions } = await prepareLog(options)
+    try {
+      return await continueChain(logOptions, stream)
+    } finally {
+      key.close()
     }
-    const exportDir = options.export?.dir
-    return new Strongroom({ log, key, engine, walDir: wal?.dir, exportDir, trustPath })
+  }
+
+  /**
+   * Opens the directory for sealed records. `logId` names the log where the directory is new.
+   * Errors: SinkError, KeyFileError, EngineError; AuditError SETTINGS.
+   */
+  static async openReplay(options: OpenOptions, logId: string | undefined): Promise<Replay> {
+    const { key, trustPath, logOptions } = await prepareLog(options, logId)
+    try {
+      const id = openWal(logOptions)
+      await keepTrust(trustPath, id, key)
+      return new Replay(logOptions, id, trustPath, () => key.close())
+    } catch (error) {
+      key.close()
+      throw error
+    }
   }
 
   /**
@@ -233,15 +259,55 @@ const prepare = (dataDir: string): string => {
   return join(dataDir, "keys")
 }
 
-const openLog = (
+interface Prepared {
+  readonly engine: Engine
+  readonly key: EngineSigner
+  readonly trustPath: string | undefined
+  readonly logOptions: AuditLogOptions
+}
+
+/** Engine, key and trust: all that is there before a chain is opened. */
+const prepareLog = async (options: OpenOptions, newLogId?: string): Promise<Prepared> => {
+  const tell = options.notice ?? tellDefault
+  const engine = selectEngine(options.engine ?? "auto", (message) =>
+    tell({ event: "warning", message }),
+  )
+  const wal = options.sink === "ram" ? undefined : options.wal
+  if (wal === undefined && options.sink !== "ram") {
+    throw new TypeError('Strongroom.open: wal.dir is missing; give it, or sink: "ram"')
+  }
+  const dataDir = wal === undefined ? undefined : (options.dataDir ?? dirname(wal.dir))
+  const trustPath = dataDir === undefined ? undefined : join(dataDir, "trust.json")
+  const known = trustPath !== undefined && existsSync(trustPath)
+  const trust = known ? parseTrust(readSmallFile(trustPath)) : undefined
+  const key =
+    dataDir === undefined
+      ? engine.openSigner(randomBytes(32))
+      : await openKey(engine, prepare(dataDir), options.passphrase, !known, tell)
+  const logId = trust?.logId ?? newLogId ?? toHex(randomBytes(16))
+  return { engine, key, trustPath, logOptions: toLogOptions(options, engine, key, trust, logId) }
+}
+
+/** trust.json is written on first start and never changed. */
+const keepTrust = async (
+  path: string | undefined,
+  logId: string,
+  key: EngineSigner,
+): Promise<void> => {
+  if (path === undefined || existsSync(path)) return
+  await writeFileDurably(path, formatTrust({ logId, ...anchorsOf(key) }))
+}
+
+const toLogOptions = (
   options: OpenOptions,
   engine: Engine,
   key: EngineSigner,
   trust: Trust | undefined,
-  tell: Tell,
-): Promise<AuditLog> => {
+  logId: string,
+): AuditLogOptions => {
   const { wal } = options
-  return AuditLog.open({
+  const tell = options.notice ?? tellDefault
+  return {
     writerId: options.writerId,
     sink:
       options.sink === "ram" || wal === undefined
@@ -257,7 +323,7 @@ const openLog = (
     limits: defaultLimits,
     engine,
     clock: systemClock,
-    newLogId: () => trust?.logId ?? toHex(randomBytes(16)),
+    newLogId: () => logId,
     recordSigner: key,
     signer: asSigner(key),
     trust: trust ?? anchorsOf(key),
@@ -265,5 +331,5 @@ const openLog = (
     queueDepth: options.queueDepth ?? queueDepthDefault,
     expectHeads: options.expectHeads ?? [],
     notice: tell,
-  })
+  }
 }

@@ -279,8 +279,9 @@ def record_bytes(record):
     need(r["v"] == 1 and is_int(r["v"]), "v is not 1")
     need(is_int(r["ts_ms"]), "ts_ms")
     need(is_int(r["seq"], 1), "seq")
-    need(bounded(r["writer_id"], 1, 128) and not CONTROL.search(r["writer_id"]) and "/" not in r["writer_id"], "writer_id")
-    need(bounded(r["stream"], 1, 64) and not CONTROL.search(r["stream"]), "stream")
+    for name, limit in (("writer_id", 128), ("stream", 64)):
+        need(bounded(r[name], 1, limit) and not CONTROL.search(r[name]), name)
+    need("/" not in r["writer_id"], "writer_id")
     need(matches("[A-Z][A-Za-z0-9]{0,63}", r["kind"]), "kind")
     need(matches("[a-z][a-z0-9_.-]{0,63}", r["reason"]), "reason")
     members(r["actor"], (), ("cap_id", "key_fpr", "passport_id", "anon"))
@@ -396,7 +397,7 @@ def dec(folder):
     try:
         raw = re.sub(rb"%([0-9A-F]{2})", lambda m: bytes([int(m[1], 16)]), folder.encode())
         name = raw.decode()
-        return name if name and enc(name) == folder else None
+        return name if name and enc(nfc(name)) == folder else None
     except (UnicodeError, Refuse):
         return None
 
@@ -532,7 +533,7 @@ class SigFile:
         end = self.pos + 4 + n
         if len(head) < 4 or end > self.size or n > 256 * KIB:
             incomplete = len(head) < 4 or n <= 256 * KIB
-            self.bad = (self.pos, end if incomplete else self.pos + MAX_FRAME, incomplete, "an incomplete entry" if incomplete else f"entry length {n}")
+            self.bad = (self.pos, end if incomplete else self.pos + MAX_FRAME, incomplete, f"an entry of length {n}")
             return None
         try:
             cbor = Cbor(self.f.read(n))
@@ -549,7 +550,8 @@ class SigFile:
 
 # ---- Section 5: checkpoints and manifests ---------------------------------------------------
 
-CHECKPOINT = ("version", "log_id", "writer_id", "stream", "range", "root", "prev", "ts_ms", "signer_key_id", "alg", "sig")
+CHECKPOINT = ("version", "log_id", "writer_id", "stream", "range", "root", "prev", "ts_ms", "signer_key_id", "alg",
+              "sig")
 MANIFEST = ("version", "log_id", "stream", "writer_id", "segments", "checkpoints", "certificates", "prev_manifest",
             "created_ts_ms")
 
@@ -562,7 +564,8 @@ def check_owner(obj):
 
 
 def check_range(value):
-    need(isinstance(value, list) and len(value) == 2 and all(is_int(n, 1) for n in value) and value[0] <= value[1], "range")
+    need(isinstance(value, list) and len(value) == 2 and all(is_int(n, 1) for n in value), "range")
+    need(value[0] <= value[1], "range")
     return value
 
 
@@ -875,13 +878,15 @@ class Authority:
         """None, a Key with the certificate's scope, or Refuse (cert_invalid, or key_unknown: its issuer)."""
         if key_id not in self.cache:
             try:
-                self.cache[key_id] = self._certificate(key_id)
+                found = self._certificate(key_id)
+                if found is None:
+                    return None
+                self.cache[key_id] = found
             except Refuse as why:
                 self.cache[key_id] = why
-        found = self.cache[key_id]
-        if isinstance(found, Refuse):
-            raise found
-        return found
+        if isinstance(self.cache[key_id], Refuse):
+            raise self.cache[key_id]
+        return self.cache[key_id]
 
     def _certificate(self, key_id):
         obj, ids = self.given.get(key_id), set()
@@ -910,7 +915,8 @@ class Authority:
                     key.end, key.why_end = end, why
             return key
         except Refuse as why:
-            raise Refuse(why.found, why.kind if why.kind == "key_unknown" else "cert_invalid", "a valid certificate") from None
+            kind = why.kind if why.kind == "key_unknown" else "cert_invalid"
+            raise Refuse(why.found, kind, "a valid certificate") from None
 
     def _issued(self, obj, context, ids):
         """The anchor that signed a certificate or revocation; ids gets the hash of the signed bytes."""
@@ -955,7 +961,8 @@ class Authority:
 
 # One envelope judged. state: good | wrong | open (cannot be judged: kind key_unknown, or None for an
 # unsupported algorithm). A good one counts only in [start, end); certified: outside it is absent.
-Judged = namedtuple("Judged", "state kind why key_id start end why_end certified log_id", defaults=(None, None, 0, INF, None, False, None))
+Judged = namedtuple("Judged", "state kind why key_id start end why_end certified",
+                    defaults=(None, None, 0, INF, None, False))
 
 
 def judge(env, context, digest, purpose, auth, scope=None):
@@ -971,7 +978,7 @@ def judge(env, context, digest, purpose, auth, scope=None):
         if key is None:
             return Judged("open", "key_unknown", f"key {env.key_id} is not trusted", env.key_id)
         if scope is None:
-            return Judged("wrong", "sig_invalid", f"{env.key_id} is a certified key, which may not sign this", env.key_id)
+            return Judged("wrong", "sig_invalid", f"certified key {env.key_id} may not sign this", env.key_id)
         certified = True
         log_id, writer, stream, announced = scope
         in_scope = any(stream.startswith(s[:-1]) if s.endswith("*") else s == stream for s in key.streams)
@@ -988,7 +995,7 @@ def judge(env, context, digest, purpose, auth, scope=None):
         return Judged("wrong", "sig_invalid", f"the signature by {env.key_id} does not verify", env.key_id)
     if purpose == "cosignature" and not key.may("checkpoint"):
         return Judged("open", None, f"{env.key_id} is a witness", env.key_id)
-    return Judged("good", None, None, key.id, key.start, key.end, key.why_end, certified, getattr(key, "log_id", None))
+    return Judged("good", None, None, key.id, key.start, key.end, key.why_end, certified)
 
 
 def place(judged, ts, now):
@@ -1002,11 +1009,10 @@ def place(judged, ts, now):
 
 def place_all(judgements, ts_for, now):
     """What an array of envelopes is worth (pq_mode or): (state, the judgement that says so)."""
-    best = ("none", None)
+    order, best = ("none", "open", "absent", "late", "wrong", "good"), ("none", None)
     for j in judgements:
         state = place(j, ts_for(j.key_id), now) if j.state == "good" else j.state
-        if ["none", "open", "absent", "late", "wrong", "good"].index(state) > \
-                ["none", "open", "absent", "late", "wrong", "good"].index(best[0]):
+        if order.index(state) > order.index(best[0]):
             best = (state, j)
     return best
 
@@ -1016,6 +1022,7 @@ def place_all(judgements, ts_for, now):
 VALID, UNKNOWN, INVALID = 0, 1, 2
 WEIGHT = {"torn_tail": VALID, "recovered": VALID, "key_unknown": UNKNOWN, "segment_missing": UNKNOWN}
 STRENGTH = {"checkpoint": 0, "batch": 1, "record": 2}
+NO_ANCHOR = "no anchor: nothing is trusted by default; run again with --trust FILE or --key ALG:HEX"
 MAX_FINDINGS = 1000  # of one chain; the rest is counted
 
 
@@ -1028,8 +1035,7 @@ def count_checkpoints(checkpoints, now):
             if j.state == "good" and j.start <= c.ts < j.end and (
                     now < j.end or any(ts < j.end for key, ts in later.items() if key != j.key_id)):
                 c.keys.add(j.key_id)
-        later = {k: min(c.ts, later.get(k, INF)) for k in later.keys() | c.keys} | \
-            {k: min(c.ts, later.get(k, INF)) for k in c.keys} if c.linked else {}
+        later = {**later, **{k: min(c.ts, later.get(k, INF)) for k in c.keys}} if c.linked else {}
 
 
 class Ranges:
@@ -1073,7 +1079,8 @@ class Chain:
         self.log_id, self.fsync, self.signing = None, "always", [(0, "checkpoint")]
         self.announced, self.compromised, self.opened, self.successor_of = {}, [], {}, None
         self.checkpoints, self.manifests, self.listed = [], [], {}
-        self.entry, self.sigs, self.next, self.segment_first = None, None, 1, 1
+        self.entry, self.sigs, self.segment_first, self.sealed = None, None, None, False
+        self.next = 1  # the first seq whose coverage is not settled
         self.uncovered, self.pending, self.place_cache = [], [], {}
         self.signed = self.checkpointed_to = self.proven_to = 0
 
@@ -1085,8 +1092,8 @@ class Chain:
         if weight == INVALID:
             self.first_bad = min(self.first_bad, seq or 1)
         if len(self.findings) < MAX_FINDINGS:
-            self.findings.append(dict(zip(("kind", "seq", "file", "offset", "expected", "found"),
-                                          (kind, seq, file, offset, expected, found))))
+            self.findings.append({"kind": kind, "seq": seq, "file": file, "offset": offset,
+                                  "expected": expected, "found": found})
         else:
             self.dropped += 1
 
@@ -1106,7 +1113,8 @@ class Chain:
             self.run_open = None
 
     def note(self, text):
-        self.notes.setdefault(text)
+        if len(self.notes) < MAX_FINDINGS:
+            self.notes.setdefault(text)
 
     # files
 
@@ -1127,12 +1135,13 @@ class Chain:
         return sorted(out)
 
     def verify(self):
+        self.log_id = self.log_id or self.run.trust.log_id
         own = [self.read_checkpoint(path) for _, path, _ in self.files("checkpoint", "json")]
         self.read_manifests()
         self.tile_checkpoints([c for c in own if c])
         self.cp_ranges = Ranges(self.checkpoints, self.checkpoint_root)
-        listed = sorted(self.listed.values(), key=lambda x: x.first)
-        self.listed_ranges = Ranges(listed, self.listed_root)
+        self.listed_ranges = Ranges(sorted(self.listed.values(), key=lambda x: x.first),
+                                    lambda x, tree: self.check_root(x.first, x.last, x.root, tree, x.manifest))
         sigs = {n: (path, size) for n, path, size in self.files("wal", "sig")}
         segments, expected = self.files("wal", "seg"), 1
         for n, path, _ in segments:
@@ -1142,7 +1151,8 @@ class Chain:
             expected = n + 1
         for n in sorted(sigs):
             if n >= expected:
-                self.find("truncated", self.head + 1, f"wal-{n:06}.sig", 0, f"wal-{n:06}.seg", "signatures without their segment")
+                self.find("truncated", self.head + 1, f"wal-{n:06}.sig", 0, f"wal-{n:06}.seg",
+                          "signatures without their segment")
         self.finish()
 
     # checkpoints and manifests (section 5)
@@ -1164,7 +1174,7 @@ class Chain:
         if (writer, stream) != (self.writer, self.stream):
             self.find("wrong_stream", seq, file, 0, f"{self.writer} {self.stream}", f"{thing} of {writer} {stream}")
             return False
-        self.log_id = self.log_id or self.run.trust.log_id or log_id
+        self.log_id = self.log_id or log_id
         if log_id != self.log_id:
             self.find("wrong_log", seq, file, 0, self.log_id, log_id)
         return log_id == self.log_id
@@ -1186,13 +1196,15 @@ class Chain:
                     self.find(j.kind, c.first, c.file, 0, "a valid signature", j.why)
             if tiles and c.first <= tiles[-1].last:
                 kind = "fork" if c.first == tiles[-1].first else "checkpoint_gap"
-                self.find(kind, c.first, c.file, 0, f"a range after {tiles[-1].last}", f"another checkpoint over {c.first}..{c.last}")
+                self.find(kind, c.first, c.file, 0, f"a range after {tiles[-1].last}",
+                          f"another checkpoint over {c.first}..{c.last}")
                 continue
             if tiles:
                 first, prev = tiles[-1].last + 1, b3_text(tiles[-1].digest)
                 c.linked = (c.first, c.prev) == (first, prev)
                 if not c.linked:
-                    self.find("checkpoint_gap", min(first, c.first), c.file, 0, f"from {first}, prev {prev}", f"from {c.first}, prev {c.prev}")
+                    self.find("checkpoint_gap", first, c.file, 0, f"from {first}, prev {prev}",
+                              f"from {c.first}, prev {c.prev}")
                 if c.ts < tiles[-1].ts:
                     self.note(f"{c.file}: ts_ms falls")
             elif (c.first == 1) != (c.prev == "b3:0"):
@@ -1203,7 +1215,7 @@ class Chain:
         self.covered_to = max([0] + self.cp_lasts)
 
     def read_manifests(self):
-        number, prev, last = 0, "b3:0", 0
+        number, prev, last = 0, "b3:0", 0  # last: where the next must go on; None where that is not known
         for n, path, _ in self.files("manifest", "json"):
             name = os.path.basename(path)
             try:
@@ -1212,25 +1224,26 @@ class Chain:
                 number, before, prev = n, prev, b3_text(b3(data))
                 m = parse_manifest(data, name)
             except Refuse as why:
-                self.find(why.kind, last + 1, name, 0, why.expected, why.found)
+                self.find(why.kind, None, name, 0, why.expected, why.found)
+                last = None
                 continue
             first = m["segments"][0]["range"][0]
             m["name"], m["first"], m["last"] = name, first, m["segments"][-1]["range"][1]
             if not self.owned("a manifest", m["log_id"], m["writer_id"], m["stream"], first, name):
                 continue
-            if gap:
-                m["leading"] = not self.manifests
-                if self.manifests:
-                    self.find("manifest_gap", first, name, 0, gap, f"number {n}")
+            if gap and not self.manifests:
+                m["leading"], last = True, None  # judged when it is known where the records begin
+            elif gap:
+                self.find("manifest_gap", first, name, 0, gap, f"number {n}")
             elif m["prev_manifest"] != before:
                 self.find("manifest_gap", first, name, 0, f"prev_manifest {before}", m["prev_manifest"])
             trusted = self.run.signatures and self.manifest_signed(path, m, b3(data))
             for s in m["segments"]:
                 a, b = s["range"]
-                if (last or self.manifests) and a != last + 1 or not self.manifests and not last and a != 1 and not gap \
-                        or s["count"] != b - a + 1 or s["file"] in self.listed:
-                    self.find("manifest_gap", a, name, 0, f"{s['file']} from seq {last + 1}", f"{a}..{b}, count {s['count']}")
-                last = max(last, b)
+                if last is not None and a != last + 1 or s["count"] != b - a + 1 or s["file"] in self.listed:
+                    self.find("manifest_gap", a, name, 0, f"each segment once, without gap after seq {last}",
+                              f"{s['file']} {a}..{b}, count {s['count']}")
+                last = b
                 self.listed[s["file"]] = Listed(a, b, bytes.fromhex(s["root"][3:]), s, name, trusted)
             for h in m["certificates"]:
                 if h not in self.run.certificate_hashes():
@@ -1248,7 +1261,8 @@ class Chain:
             return False
         if not envelopes:
             self.find("sig_missing", m["first"], name, 0, "the manifest's signature", None)
-        trusted, judged = False, [judge(e, "strongroom/manifest/v1", digest, "checkpoint", self.run.auth) for e in envelopes]
+        context, trusted = "strongroom/manifest/v1", False
+        judged = [judge(e, context, digest, "checkpoint", self.run.auth) for e in envelopes]
         for j in judged:
             if j.state == "wrong":
                 self.find(j.kind, m["first"], name, 0, "a valid signature", j.why)
@@ -1277,9 +1291,6 @@ class Chain:
     def checkpoint_root(self, c, tree):
         c.bad_root = not self.check_root(c.first, c.last, c.root, tree, c.file)
 
-    def listed_root(self, item, tree):
-        self.check_root(item.first, item.last, item.root, tree, item.manifest)
-
     # segments (section 4)
 
     def segment_missing(self, file, prefix=False):
@@ -1291,7 +1302,8 @@ class Chain:
         self.broken = True
 
     def read_segment(self, path, sig, newest):
-        name, frames, pos, starts, broken = os.path.basename(path), 0, 32, {}, None
+        name, frames, pos, broken, listed_at = os.path.basename(path), 0, 32, None, None
+        listed = self.listed.get(name)
         with open(path, "rb", buffering=MIB) as f:
             try:
                 count = read_header(f)
@@ -1300,6 +1312,9 @@ class Chain:
                 self.broken = True
                 return
             size, sealed = os.fstat(f.fileno()).st_size, bool(count) or not newest
+            if sealed and os.path.lexists(path[:-3] + "sig"):
+                sig = (path[:-3] + "sig", file_size(path[:-3] + "sig"))  # final; a live writer may have just sealed it
+            self.sealed = sealed
             if not count and not newest:
                 self.find("header_count", self.head + 1, name, 12, "the number of frames", 0)
             self.segment_first = None
@@ -1312,7 +1327,7 @@ class Chain:
                 incomplete = not head or n <= 4096 and end > size
                 broken = record = bad = None
                 if incomplete or n > 4096:
-                    broken = Refuse("a frame that runs past the end of the file" if incomplete else f"frame length {n}", "frame")
+                    broken = Refuse("a frame beyond the file's end" if incomplete else f"frame length {n}", "frame")
                 else:
                     body, tail = f.read(n), f.read(71)
                     if tail[:4] != MARK[:4] or len(tail) < 71:
@@ -1322,9 +1337,10 @@ class Chain:
                         bad = bad or self.link(record, seq)
                 bad = broken or bad
                 if bad and newest and not count:
-                    bad_end = pos + MAX_FRAME if n > 4096 or not head else end
-                    why = not_torn(f.fileno(), pos, size, bad_end, incomplete, self.fsync == "always", False,
-                                   self.why_covered(sig), lambda: hides_frame(f.fileno(), pos, size, self.known_head()))
+                    fd, bad_end = f.fileno(), pos + MAX_FRAME if n > 4096 or not head else end
+                    before = None if self.broken else self.head_hash
+                    why = not_torn(fd, pos, size, bad_end, incomplete, self.fsync == "always", False,
+                                   self.why_covered(sig), lambda: hides_frame(fd, pos, size, before))
                     if why is None:
                         self.find("torn_tail", self.head + 1, name, pos, "a complete frame", f"{size - pos} bytes")
                         break
@@ -1334,19 +1350,15 @@ class Chain:
                 if broken:
                     self.broken = True
                     break
-                starts[seq] = pos
-                if len(starts) > 1:
-                    starts = {k: p for k, p in starts.items() if name in self.listed and k == self.listed[name].first}
+                if listed and seq == listed.first:
+                    listed_at = pos
                 self.take(record, seq, stored, name, pos)
                 frames, pos = frames + 1, end
             if count and count != frames and not broken:
                 self.find("header_count", self.segment_first or self.head + 1, name, 12, frames, count)
         self.end_signatures(sealed)
-        if name in self.listed:
-            self.check_listed(self.listed[name], path, size, frames, starts, sig)
-
-    def known_head(self):
-        return None if self.broken else self.head_hash
+        if listed:
+            self.check_listed(listed, path, size, count, frames, listed_at, sig)
 
     def why_covered(self, sig):
         """Does a checkpoint or manifest cover the position after the head, or with fsync always a sig entry?"""
@@ -1355,9 +1367,10 @@ class Chain:
         if any(x.last > self.head for x in self.listed.values()):
             return "a manifest covers it"
         if sig and self.fsync == "always":
-            sigs, entry = SigFile(*sig), True
-            while entry:
-                entry = sigs.next()
+            sigs = SigFile(*sig)
+            while sigs.next():
+                pass
+            sigs.f.close()
             return "a signature covers it" if sigs.last > self.head else None
         return None
 
@@ -1423,7 +1436,8 @@ class Chain:
             if "signing" in attrs:
                 new, old = setting("signing", STRENGTH), self.signing[-1][1]
                 weaker = min(new, old, key=STRENGTH.get)  # the record of the change may be signed either way
-                self.signing = [x for i, x in enumerate(self.signing) if x is self.signing[-1] or self.signing[i + 1][0] > self.next]
+                while len(self.signing) > 1 and self.signing[1][0] <= self.next:
+                    del self.signing[0]  # settled
                 self.signing += [(seq, new if seq == 1 else weaker), (seq + 1, new)]
         elif kind == "KeyCertified":
             if isinstance(attrs.get("pubkey_id"), str) and isinstance(attrs.get("cert_b3"), str):
@@ -1440,9 +1454,10 @@ class Chain:
         if of is None:
             return
         members(of, ("writer_id", "stream", "seq", "self_hash", "finding"))
-        base = re.sub(r"\+\d+$", "", of["writer_id"]) if isinstance(of["writer_id"], str) else ""
-        need(of["stream"] == self.stream and re.fullmatch(re.escape(base) + r"(\+\d+)*\+[1-9]\d*", self.writer)
-             and is_int(of["seq"]) and matches("b3:0|" + HASH.pattern, of["self_hash"]), "successor_of", "stream_opened")
+        need(isinstance(of["writer_id"], str) and of["stream"] == self.stream, "successor_of", "stream_opened")
+        base = re.sub(r"\+\d+$", "", of["writer_id"])  # <old>+K; the K of <old> itself may be kept or replaced
+        need(re.fullmatch(re.escape(base) + r"(\+\d+)*\+[1-9]\d*", self.writer) and is_int(of["seq"])
+             and matches("b3:0|" + HASH.pattern, of["self_hash"]), "successor_of", "stream_opened")
         self.successor_of = (of["writer_id"], of["stream"])
 
     # signatures over records (section 6), coverage (section 7)
@@ -1460,17 +1475,19 @@ class Chain:
         else:
             sound = self.check_root(e.first, e.last, e.root or b"", e.tree, e.file, e.offset)
         judgements = []
-        if self.run.signatures and root is not None:
-            if e.root is None:
-                context, digest = "strongroom/r1", root
-            else:
-                context, digest = "strongroom/batch/v1", batch_digest(e.first, e.last, root, self.log_id, self.writer, self.stream)
+        if self.run.signatures and e.envelopes and not (self.log_id and self.sound_name):
+            judgements = [Judged("open", None, "nothing says which log and chain the batch signatures name")]
+        elif self.run.signatures and root is not None:
+            context, digest = "strongroom/r1", root
+            if e.root is not None:
+                context = "strongroom/batch/v1"
+                digest = batch_digest(e.first, e.last, root, self.log_id, self.writer, self.stream)
 
             def announced(key):
                 seqs = [s for h, s in self.announced.get(key.id, {}).items() if h in key.ids]
                 return self.holes or any(s <= e.first for s in seqs)
-            judgements = [judge(x, context, digest, "record", self.run.auth,
-                                (self.log_id, self.writer, self.stream, announced)) for x in e.envelopes]
+            scope = (self.log_id, self.writer, self.stream, announced)
+            judgements = [judge(x, context, digest, "record", self.run.auth, scope) for x in e.envelopes]
             for j in judgements:
                 if j.state == "wrong":
                     self.find(j.kind, e.first, e.file, e.offset, "a valid signature", j.why)
@@ -1481,14 +1498,14 @@ class Chain:
     def end_signatures(self, sealed):
         """The segment is over: what is left of its .sig, and its unsigned end."""
         sigs, always = self.sigs, self.fsync == "always"
-        self.sealed = sealed
         while self.entry and self.entry.last <= self.head:
             self.end_entry()
         while e := self.entry:
             if not sealed and not always and e.last > self.covered_to:
                 self.find("torn_tail", e.first, e.file, e.offset, f"records to {e.last}", f"records to {self.head}")
             elif not self.broken:
-                self.find("truncated" if not sealed else "frame", e.first, e.file, e.offset, f"records to {e.last}", f"records to {self.head}")
+                self.find("frame" if sealed else "truncated", e.first, e.file, e.offset,
+                          f"records to {e.last}", f"records to {self.head}")
             self.entry = sigs.next()
         state = None
         if sigs and sigs.bad:
@@ -1506,10 +1523,9 @@ class Chain:
         if sigs:
             sigs.f.close()
         self.sigs = self.entry = None
-        self.sealed = False
 
     def pieces(self, first, last):
-        """first..last cut at checkpoints and changes of what the chain declares: (first, last, checkpoint index, mode)."""
+        """first..last cut at checkpoints and changes of signing: (first, last, checkpoint index, mode)."""
         while first <= last:
             i, end = bisect_left(self.cp_lasts, first), last
             if i < len(self.cp_lasts):
@@ -1533,8 +1549,6 @@ class Chain:
             self.place_cache[key_id] = times[::-1]
         return self.place_cache[key_id][index]
 
-    sealed = False  # is the segment whose unsigned end is being covered sealed?
-
     def cover(self, first, last, judgements=(), level="checkpoint", where=(None, None)):
         """Records first..last carry these signatures: what covers them, what do they lack?"""
         first = max(first, self.next)
@@ -1548,7 +1562,7 @@ class Chain:
             lacks = state in ("none", "good") and STRENGTH[mode] > (STRENGTH[level] if state == "good" else 0)
             if state == "good" or by_checkpoint:
                 for x, y in self.pending:
-                    self.find_range("sig_missing", x, y, None, None, "a signature", "not covered, before covered records")
+                    self.find_range("sig_missing", x, y, None, None, "a signature", "uncovered before covered records")
                 self.pending = []
                 if lacks:
                     self.find_range("sig_missing", a, b, *where, f"signing {mode}", "a weaker signature than declared")
@@ -1570,7 +1584,7 @@ class Chain:
             elif state == "open":
                 self.note(j.why)
 
-    def check_listed(self, item, path, size, frames, starts, sig):
+    def check_listed(self, item, path, size, count, frames, at, sig):
         """A segment and its .sig against the manifest that lists them."""
         s = item.segment
         parts = [(s, path, size)]
@@ -1583,10 +1597,13 @@ class Chain:
         for part, p, bytes_ in parts:
             real = b3_text(file_digest(p, bytes_))
             if (part["bytes"], part["digest"]) != (bytes_, real):
-                self.find("hash_mismatch", item.first, part["file"], 0, f"{part['bytes']} bytes, {part['digest']}", f"{bytes_} bytes, {real}")
-        if s["count"] != frames or starts.get(item.first) != 32 + s["offset"]:
+                self.find("hash_mismatch", item.first, part["file"], 0, f"{part['bytes']} bytes, {part['digest']}",
+                          f"{bytes_} bytes, {real}")
+        if not count:
+            self.find("header_count", item.first, s["file"], 12, "a sealed segment, as a manifest lists it", 0)
+        if s["count"] != frames or at != 32 + s["offset"]:
             self.find("manifest_gap", item.first, item.manifest, 0, f"{s['count']} frames from offset {s['offset']}",
-                      f"{frames} frames, seq {item.first} at {starts.get(item.first)}")
+                      f"{frames} frames, seq {item.first} at byte {at} of the file")
 
     def finish(self):
         if self.broken:
@@ -1598,29 +1615,33 @@ class Chain:
         if self.checkpoints and self.checkpoints[0].first > start:
             c = self.checkpoints[0]
             self.find("checkpoint_gap", start, c.file, 0, f"a checkpoint from {start}", f"from {c.first}")
-        if self.manifests and self.manifests[0].get("leading") and start < self.manifests[0]["first"] or \
-                self.manifests and self.manifests[0].get("leading") and start == 1:
-            self.find("manifest_gap", 1, self.manifests[0]["name"], 0, "manifest-000001.json", None)
+        for m in self.manifests[:1]:
+            if "leading" in m and (start == 1 or start < m["first"]):
+                self.find("manifest_gap", start, m["name"], 0, "manifest-000001.json and those after it", None)
         if self.covered_to > self.head:
-            self.find("truncated", self.head + 1, self.checkpoints[-1].file, 0, f"seq {self.covered_to}", f"seq {self.head}")
+            file = self.checkpoints[-1].file
+            self.find("truncated", self.head + 1, file, 0, f"seq {self.covered_to}", f"seq {self.head}")
         beyond = [x for x in self.listed.values() if x.last > self.head]
         if beyond:
             self.find("truncated", self.head + 1, beyond[-1].manifest, 0, f"seq {beyond[-1].last}", f"seq {self.head}")
         for seq, items in sorted(self.wanted.items()):
             if seq > self.head:
-                self.find("truncated", self.head + 1, None, None, f"seq {seq} {items[0][0]} ({items[0][1]})", f"seq {self.head}")
+                wanted = f"seq {seq} {items[0][0]} ({items[0][1]})"
+                self.find("truncated", self.head + 1, None, None, wanted, f"seq {self.head}")
         if self.run.trust.log_id and self.log_id and self.log_id != self.run.trust.log_id:
             self.find("wrong_log", start, None, None, self.run.trust.log_id, self.log_id)
         if self.run.signatures:
             self.judge_rest()
-            self.signed = min([a - 1 for a, _ in self.uncovered[:1]] + [a - 1 for a, _ in self.holes if a >= start] + [self.head])
+            ends = self.uncovered[:1] + [hole for hole in self.holes if hole[0] >= start]
+            self.signed = min([first - 1 for first, _ in ends] + [self.head])
             to = start - 1
             for c in self.checkpoints:
                 if c.first > to + 1 or c.last > self.signed or not c.keys or c.bad_root:
                     break
                 to = max(to, c.last)
-            self.checkpointed_to = to
-            self.proven_to = max(0, min(self.checkpointed_to if self.run.require == "checkpointed" else self.signed, self.first_bad - 1))
+            self.checkpointed_to = to if to >= start else 0
+            proven = self.checkpointed_to if self.run.require == "checkpointed" else self.signed
+            self.proven_to = max(0, min(proven, self.first_bad - 1))
             if self.proven_to < self.head:
                 self.weight = max(self.weight, UNKNOWN)
             self.note(f"not proven beyond seq {self.proven_to}")
@@ -1647,22 +1668,23 @@ class Chain:
                     self.note(f"{c.file}: {j.why}")
         for seq, file, offset, key_id, announced in self.compromised:
             try:
-                if key_id in self.run.trust.keys or not isinstance(key_id, str):
-                    if key_id not in self.run.trust.revoked:
+                if not isinstance(key_id, str) or key_id in self.run.trust.keys:
+                    if not isinstance(key_id, str) or key_id not in self.run.trust.revoked:
                         self.find("key_unknown", seq, file, offset, "revoked in the trust file", key_id)
                     continue
                 revocation = self.run.auth.revocation(key_id)
                 if revocation is None:
                     self.find("key_unknown", seq, file, offset, "its revocation beside the log", key_id)
                 else:
-                    need(announced in revocation["ids"], "another revocation than announced")
+                    need(announced in list(revocation["ids"]), "another revocation than announced")
             except Refuse as why:
                 kind = why.kind if why.kind == "key_unknown" else "cert_invalid"
                 self.find(kind, seq, file, offset, "the announced revocation", why.found)
 
     def report(self):
         return {"writer_id": self.writer, "stream": self.stream, "log_id": self.log_id, "records": self.records,
-                "head": self.head, "signed": self.signed, "checkpointed_to": self.checkpointed_to, "findings": self.findings}
+                "head": self.head, "signed": self.signed, "checkpointed_to": self.checkpointed_to,
+                "findings": self.findings}
 
 
 class Run:
@@ -1676,18 +1698,12 @@ class Run:
         self.wanted, self.notes, self._hashes = wanted or {}, list(trust.notes), None
 
     def certificate_hashes(self):
-        """By which hashes the certificates beside the log may be named."""
+        """Hashes of the certificate files beside the log, as manifests name them."""
         if self._hashes is None:
             self._hashes, folder = set(), self.auth.keys_dir
             for name in os.listdir(folder) if os.path.isdir(folder) else ():
                 if name.endswith(".cert.json"):
-                    data = read_small(os.path.join(folder, name))
-                    self._hashes.add(b3_text(b3(data)))
-                    try:
-                        obj = parse_json(data)
-                        self._hashes.add(b3_text(b3(canonical({k: v for k, v in obj.items() if k not in ("sig", "cosignatures")}))))
-                    except (Refuse, AttributeError):
-                        pass
+                    self._hashes.add(b3_text(b3(read_small(os.path.join(folder, name)))))
         return self._hashes
 
     def folders(self):
@@ -1729,8 +1745,8 @@ class Run:
                 log_id, of = first["attrs"].get("log_id"), first["attrs"].get("successor_of")
                 chain.log_id = log_id if matches(LOG_ID, log_id) else None
                 if isinstance(of, dict) and is_int(of.get("seq"), 1) and isinstance(of.get("writer_id"), str):
-                    self.wanted.setdefault((of["writer_id"], str(of.get("stream"))), {}).setdefault(of["seq"], []).append(
-                        (of.get("self_hash"), f"successor {chain.writer}"))
+                    seqs = self.wanted.setdefault((of["writer_id"], str(of.get("stream"))), {})
+                    seqs.setdefault(of["seq"], []).append((of.get("self_hash"), f"successor {chain.writer}"))
         for chain in chains.values():
             chain.wanted = self.wanted.get((chain.writer, chain.stream), {})
             chain.verify()
@@ -1757,14 +1773,16 @@ class Run:
                 if key not in chains:
                     self.absent(chains, key, "segment_missing", f"opened by {control.writer} control, seq {seq}")
                 elif chains[key].first_seq == 1 and chains[key].first_hash != first_hash:
-                    chains[key].find("fork", 1, None, None, f"{first_hash} by {control.writer} control, seq {seq}", chains[key].first_hash)
+                    chains[key].find("fork", 1, None, None, f"{first_hash} by {control.writer} control, seq {seq}",
+                                     chains[key].first_hash)
         announced = {key for c in real for key in c.opened}
         controls = [c for c in real if c.stream == "control"]
         for key, c in chains.items():
             if controls and c.stream != "control" and key not in announced:
                 c.note("not announced in the control chain")
         for (writer, stream), seqs in self.wanted.items():
-            if (writer, stream) not in chains and any("successor" not in s for items in seqs.values() for _, s in items):
+            sources = {source for items in seqs.values() for _, source in items}
+            if (writer, stream) not in chains and "--expect-head" in sources:
                 self.absent(chains, (writer, stream), "truncated", f"seq {max(seqs)}")
         if not any(c.weight == VALID for c in controls) or not self.signatures:
             self.notes.append("not proven that no chain is missing")
@@ -1780,7 +1798,7 @@ class Run:
                 self.notes.append("chain and roots only: no signature was checked, nothing is proven")
             else:
                 verdict = "invalid" if weight == INVALID else "unknown"
-                self.notes.append("no anchor: nothing is trusted by default; run again with --trust FILE or --key ALG:HEX")
+                self.notes.append(NO_ANCHOR)
         elif not self.trust.log_id:
             self.notes.append("log not pinned")
         if self.signatures and self.integrity:
@@ -1798,7 +1816,7 @@ def read_expected(path):
     def add(obj):
         r = obj.get("record", obj) if isinstance(obj, dict) else {}
         need(isinstance(r, dict) and bounded(r.get("writer_id"), 1, 128) and bounded(r.get("stream"), 1, 64)
-             and is_int(r.get("seq"), 1) and matches(HASH, r.get("self_hash")), "neither a receipt nor a line of --acks")
+             and is_int(r.get("seq"), 1) and matches(HASH, r.get("self_hash")), "no receipt and no line of --acks")
         seqs = wanted.setdefault((r["writer_id"], r["stream"]), {r["seq"]: []})
         if r["seq"] > max(seqs):
             seqs.clear()
@@ -1837,12 +1855,14 @@ def verify_receipt(data, trust, now=None):
     notes, findings, proofs, r = list(trust.notes), [], [], {}
 
     def bad(kind, found, expected=None):
-        findings.append({"kind": kind, "seq": r.get("seq"), "file": None, "offset": None, "expected": expected, "found": found})
+        findings.append({"kind": kind, "seq": r.get("seq"), "file": None, "offset": None,
+                         "expected": expected, "found": found})
 
     try:
         obj = parse_json(data)
         need(normalize(obj) == obj, "strings that are not NFC")
-        members(obj, ("type", "log_id", "record"), ("signatures", "batch", "checkpoint", "cosignatures", "path", "certificates"))
+        members(obj, ("type", "log_id", "record"),
+                ("signatures", "batch", "checkpoint", "cosignatures", "path", "certificates"))
         need(obj["type"] == "strongroom/receipt/v1" and matches(LOG_ID, obj["log_id"]), "type, log_id")
         need(isinstance(obj["record"], dict) and "self_hash" in obj["record"], "a record with its self_hash")
         need(("checkpoint" in obj) == ("path" in obj), "checkpoint and path belong together")
@@ -1861,14 +1881,13 @@ def verify_receipt(data, trust, now=None):
             bad("wrong_log", r["attrs"].get("log_id"), log_id)
         auth = Authority(trust, None, certificates)
         for c in certificates:
-            need(isinstance(c, dict) and isinstance(c.get("pubkey_id"), str) and auth.given[c["pubkey_id"]] is c, "certificates")
+            need(isinstance(c, dict) and auth.given.get(str(c.get("pubkey_id"))) is c, "certificates")
             try:
                 auth.certificate(c["pubkey_id"])
             except Refuse as why:
                 bad(why.kind, why.found) if why.kind == "cert_invalid" and trust.keys else notes.append(why.found)
 
-        ts = None
-        scope = (log_id, r["writer_id"], r["stream"], None)
+        times, scope = {}, (log_id, r["writer_id"], r["stream"], None)
         if "checkpoint" in obj:
             c = Checkpoint(obj["checkpoint"], "receipt")
             c.cosignatures = envelope_list(obj.get("cosignatures", []))
@@ -1876,29 +1895,36 @@ def verify_receipt(data, trust, now=None):
                 bad("wrong_log", c.log_id, log_id)
             if (c.writer, c.stream) != scope[1:3]:
                 bad("wrong_stream", f"{c.writer} {c.stream}", f"{r['writer_id']} {r['stream']}")
-            if root_from_path(seq - c.first, c.last - c.first + 1, leaf_data, hash_list(obj["path"], 64)) != c.root:
+            path = hash_list(obj["path"], 64)
+            if root_from_path(seq - c.first, c.last - c.first + 1, leaf_data, path) != c.root:
                 bad("root_mismatch", "the path does not lead to it", b3_text(c.root))
             c.judge(auth)
             count_checkpoints([c], now)
-            ts = {k: c.ts for k in c.keys}
-            proofs.append(("checkpoint", "good" if c.keys else "late" if any(j.state == "good" for j in c.judged) else "open", c.judged))
+            times = {key: c.ts for key in c.keys}
+            state = "good" if c.keys else "late" if any(j.state == "good" for j in c.judged) else "open"
+            proofs.append(("checkpoint", state, c.judged))
+
+        def ts_for(key_id):
+            return next((t for key, t in times.items() if key != key_id), None)
         parts = []
         if "batch" in obj:
             b = obj["batch"]
             members(b, ("first", "last", "root", "path", "signatures"))
             check_range([b["first"], b["last"]])
             root = bytes.fromhex(check_hash(b["root"], "root")[3:])
-            if root_from_path(seq - b["first"], b["last"] - b["first"] + 1, leaf_data, hash_list(b["path"], 64)) != root:
+            path = hash_list(b["path"], 64)
+            if root_from_path(seq - b["first"], b["last"] - b["first"] + 1, leaf_data, path) != root:
                 bad("root_mismatch", "the path does not lead to it", b["root"])
-            parts.append(("batch", "strongroom/batch/v1", batch_digest(b["first"], b["last"], root, *scope[:3]), b["signatures"]))
+            digest = batch_digest(b["first"], b["last"], root, *scope[:3])
+            parts.append(("batch", "strongroom/batch/v1", digest, b["signatures"]))
         if "signatures" in obj:
             parts.append(("record", "strongroom/r1", leaf_data, obj["signatures"]))
         for name, context, digest, envelopes in parts:
             judged = [judge(e, context, digest, "record", auth, scope) for e in envelope_list(envelopes)]
-            state, j = place_all(judged, lambda k: next((t for key, t in (ts or {}).items() if key != k), None), now)
-            if name == "record" and state == "good" and not any(
-                    x.log_id == log_id and place_all([x], lambda k: None if not ts else next(iter(ts.values())), now)[0] == "good" for x in judged):
-                state = "unbound"  # says nothing about which log
+            state, _ = place_all(judged, ts_for, now)
+            certified = [j for j in judged if j.certified]  # their certificate names the log
+            if name == "record" and state == "good" and place_all(certified, ts_for, now)[0] != "good":
+                state = "unbound"
             proofs.append((name, state, judged))
     except Refuse as why:
         bad(why.kind, why.found)
@@ -1916,18 +1942,20 @@ def verify_receipt(data, trust, now=None):
             elif j.why:
                 notes.append(f"{name}: {j.why}")
         if state == "absent" or state == "unbound" and "good" not in states:
-            notes.append(f"{name}: " + ("its certified key is out of its window" if state == "absent" else "a record signature alone does not name the log"))
+            notes.append(f"{name}: " + ("a certified key out of its window" if state == "absent"
+                                        else "a record signature alone does not name the log"))
     invalid = any(WEIGHT.get(f["kind"], INVALID) == INVALID for f in findings)
     proven = "good" in states and "absent" not in states  # every certified signature given must hold in time
     verdict = "invalid" if invalid else "valid" if proven and trust.keys else "unknown"
     if not trust.keys:
-        notes.append("no anchor: nothing is trusted by default; run again with --trust FILE or --key ALG:HEX")
+        notes.append(NO_ANCHOR)
     elif not trust.log_id:
         notes.append("log not pinned")
     ok, seq = verdict == "valid", r.get("seq", 0)
-    stream = {"writer_id": r.get("writer_id"), "stream": r.get("stream"), "log_id": obj["log_id"] if r else None, "records": 1 if r else 0,
-              "head": seq, "signed": seq if ok else 0, "findings": findings,
-              "checkpointed_to": seq if ok and ("checkpoint", "good") in [p[:2] for p in proofs] else 0}
+    by_checkpoint = ok and ("checkpoint", "good") in [p[:2] for p in proofs]
+    stream = {"writer_id": r.get("writer_id"), "stream": r.get("stream"), "log_id": obj["log_id"] if r else None,
+              "records": 1 if r else 0, "head": seq, "signed": seq if ok else 0,
+              "checkpointed_to": seq if by_checkpoint else 0, "findings": findings}
     return {"verdict": verdict, "trust": trust.describe(), "proven_to": seq if ok else 0, "records": stream["records"],
             "streams": [stream], "notes": notes}
 
@@ -1940,14 +1968,16 @@ class Parser(argparse.ArgumentParser):
 
 
 def summary(report):
-    lines = [f"{report['verdict'].upper()}  trust: {report['trust']}  proven: {report['proven_to']} of {report['records']} records"]
+    lines = [f"{report['verdict'].upper()}  trust: {report['trust']}  records: {report['records']}  "
+             f"proven to: {report['proven_to']}"]
     for s in report["streams"]:
-        lines.append(f"{s['writer_id']} {s['stream']}: {s['records']} records, head {s['head']}, signed to {s['signed']}, "
-                     f"checkpointed to {s['checkpointed_to']}, log {s['log_id']}")
+        lines.append(f"{s['writer_id']} {s['stream']}: {s['records']} records, head {s['head']}, signed to "
+                     f"{s['signed']}, checkpointed to {s['checkpointed_to']}, log {s['log_id']}")
         for f in s["findings"]:
             at = " ".join(f"{k} {f[k]}" for k in ("seq", "file", "offset") if f[k] is not None)
             lines.append(f"  {f['kind']}: {at}; expected {f['expected']}; found {f['found']}")
-    return "\n".join(lines + ["note: " + n for n in report["notes"]])
+    lines += ["note: " + n for n in report["notes"]]
+    return "\n".join(CONTROL.sub(lambda m: f"\\x{ord(m[0]):02x}", line) for line in lines)
 
 
 def main(argv):
@@ -1991,12 +2021,16 @@ def main(argv):
     except (OSError, MemoryError, Refuse) as why:
         print(f"strongroom_verify: cannot read: {why}", file=sys.stderr)
         return 1
-    print(json.dumps(report) if args.json else summary(report).encode("utf-8", "backslashreplace").decode())
+    print(json.dumps(report) if args.json else summary(report))
     return {"valid": 0, "intact": 0, "invalid": 2}.get(report["verdict"], 3)
 
 
 if __name__ == "__main__":
     try:
+        sys.stdout.reconfigure(errors="backslashreplace")
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as why:  # a fault of this program: never a verdict, never a traceback
+        print(f"strongroom_verify: internal error: {why!r}", file=sys.stderr)
+        sys.exit(1)

@@ -61,8 +61,7 @@ export class AuditLog {
   static async open(options: AuditLogOptions): Promise<AuditLog> {
     checkWriterId(options.writerId)
     const walDir = options.sink.kind === "wal" ? options.sink.dir : undefined
-    if (walDir !== undefined) prepare(walDir)
-    const logId = (walDir === undefined ? undefined : findLogId(walDir)) ?? options.newLogId()
+    const logId = openWal(options)
     const log = new AuditLog(options, logId)
     try {
       await log.#openAll(walDir)
@@ -240,10 +239,13 @@ export class AuditLog {
   }
 }
 
-const prepare = (walDir: string): void => {
-  makeDirectory(walDir)
-  checkPrivate(walDir)
-  checkCaseSensitive(walDir)
+/** Makes the WAL directory and gives its log: what a chain there says, else a new one. */
+export const openWal = ({ sink, newLogId }: AuditLogOptions): string => {
+  if (sink.kind === "ram") return newLogId()
+  makeDirectory(sink.dir)
+  checkPrivate(sink.dir)
+  checkCaseSensitive(sink.dir)
+  return findLogId(sink.dir) ?? newLogId()
 }
 
 const frozen = (writerId: string, stream: string, found: Finding): AuditError =>

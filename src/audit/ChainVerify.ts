@@ -60,10 +60,12 @@ export interface Step {
 function* walk(run: ChainRun): Generator<Step, void> {
   const { files, from } = run.input
   const start = from?.segment ?? 0
+  // A range that was asked for may begin behind segments that are not kept any more.
+  const base = from === undefined ? 0 : (files.segments[start]?.number ?? start + 1) - start - 1
   for (let index = start; index < files.segments.length; index++) {
     const segment = files.segments[index]!
-    if (segment.number !== index + 1) {
-      const missing = segmentName(index + 1)
+    if (segment.number !== base + index + 1) {
+      const missing = segmentName(base + index + 1)
       run.find("segment_missing", run.nextSeq, missing, 0, missing, segment.file)
       // Without the segments before it nothing says what it should link to.
       return

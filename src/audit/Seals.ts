@@ -52,10 +52,13 @@ const declaredBy = (
   return updateDeclaration(before, body.attrs) ?? before
 }
 
-/** The seals: numbers, headers and first frames of all segments, which must tile the chain. */
-export const readHeads = (files: ChainFiles): Array<SegmentHead> | Finding => {
+/**
+ * The seals: numbers, headers and first frames of all segments, which must tile the chain from
+ * `firstBefore` on, the seq before the first segment.
+ */
+export const readHeads = (files: ChainFiles, firstBefore = 0): Array<SegmentHead> | Finding => {
   const heads: Array<SegmentHead> = []
-  let before = 0
+  let before = firstBefore
   let declared: Declaration | undefined
   for (const [index, segment] of files.segments.entries()) {
     const { file } = segment

@@ -6,13 +6,22 @@
  * `valid`, `invalid` or `unknown`; with `integrity`, `intact` instead of valid and unknown.
  * Memory does not grow with the log. Source: FORMATS 7.
  */
-import type { Engine } from "../engine/Engine.ts"
+import { dataView } from "../base/Bytes.ts"
+import { type Engine, frameInfoBytes } from "../engine/Engine.ts"
 import type { Trust } from "../signing/Trust.ts"
-import { type ChainName, chainDirectory, listChain, listChains } from "../sink/Segment.ts"
+import {
+  type ChainFiles,
+  type ChainName,
+  chainDirectory,
+  listChain,
+  listChains,
+} from "../sink/Segment.ts"
 import { type ChainReport, type ExpectedHead, type Step, verifyChain } from "./ChainVerify.ts"
 import { compareFindings, type Finding, type Verdict, weightOf } from "./Finding.ts"
 import { KeyJudge } from "./KeyJudge.ts"
 import { exportedTo, verifyManifests } from "./ManifestCheck.ts"
+import type { WalkedFrames } from "./Walk.ts"
+import { partFor, type Window } from "./Window.ts"
 
 export interface ExpectedPosition extends ChainName, ExpectedHead {}
 
@@ -24,6 +33,8 @@ export interface VerifyOptions {
   readonly expectHeads: ReadonlyArray<ExpectedPosition>
   /** Units: Unix milliseconds, the verifier's now. */
   readonly nowMs: number
+  /** Only the records of this time, and what it takes to verify them. */
+  readonly window?: Window | undefined
 }
 
 /** What the report says of one chain. Plain data, so that it can cross threads. */
@@ -70,17 +81,32 @@ const announcesOf = (report: ChainReport): StreamReport["announces"] =>
       : []
   })
 
-/** Verifies one chain of a log. Errors: SinkError when a file cannot be read. */
-export function* verifyStream(
+/** One chain as the report shows it, and as the verification found it. */
+export interface ExaminedStream {
+  readonly stream: StreamReport
+  readonly chain: ChainReport
+  /** What was read of its folder. */
+  readonly files: ChainFiles
+}
+
+/**
+ * Verifies one chain of a log; `watch` sees the frames that are right.
+ * Errors: SinkError when a file cannot be read.
+ */
+export function* examineStream(
   engine: Engine,
   options: VerifyOptions,
   name: ChainName,
-): Generator<Step, StreamReport> {
-  const { root, trust, nowMs, expectHeads } = options
+  watch: (walked: WalkedFrames) => void,
+): Generator<Step, ExaminedStream> {
+  const { root, trust, nowMs, expectHeads, window } = options
   const { writerId, stream } = name
   const directory = chainDirectory(root, writerId, stream)
-  const files = listChain(directory)
+  const listed = listChain(directory)
+  const part = window === undefined ? undefined : partFor(listed, window, trust)
+  const files = part?.files ?? listed
   const logId = trust?.logId
+  let wantedTo = 0
   const judge = new KeyJudge({ trust, keysRoot: root, logId, writerId, stream, nowMs })
   const report = yield* verifyChain({
     engine,
@@ -90,16 +116,23 @@ export function* verifyStream(
     judge,
     logId,
     expected: expectHeads.filter((head) => head.writerId === writerId && head.stream === stream),
-    exportedTo: exportedTo(directory),
+    exportedTo: part?.isCut === true ? 0 : exportedTo(directory),
     require: options.require,
+    watch: (walked) => {
+      if (window !== undefined) wantedTo = Math.max(wantedTo, lastUntil(walked, window.untilMs))
+      watch(walked)
+    },
+    ...(part?.from === undefined ? {} : { from: part.from }),
   })
   const findings = [...report.findings, ...verifyManifests(engine, files, judge, report)]
-  return {
+  findings.push(...(part?.findings ?? []))
+  const shown = {
     writer_id: writerId,
     stream,
     log_id: report.declared?.logId ?? null,
     records: report.records,
-    head_seq: report.state.seq,
+    // Behind the window nothing is asked for, so nothing there is open either.
+    head_seq: part?.isCut === true ? Math.min(wantedTo, report.state.seq) : report.state.seq,
     head: report.head,
     signed: report.coverage.signed,
     checkpointed_to: report.checkpointedTo,
@@ -109,6 +142,25 @@ export function* verifyStream(
     announces: announcesOf(report),
     opened_hash: report.openedHash ?? null,
   }
+  return { stream: shown, chain: report, files }
+}
+
+/** The last of the walked records that is not later than a time, 0 where all are. */
+const lastUntil = ({ firstSeq, result }: WalkedFrames, untilMs: number): number => {
+  const infos = dataView(result.infos)
+  for (let i = result.count - 1; i >= 0; i--) {
+    if (infos.getFloat64(i * frameInfoBytes + 8, true) <= untilMs) return firstSeq + i
+  }
+  return 0
+}
+
+/** Verifies one chain of a log. Errors: SinkError when a file cannot be read. */
+export function* verifyStream(
+  engine: Engine,
+  options: VerifyOptions,
+  name: ChainName,
+): Generator<Step, StreamReport> {
+  return (yield* examineStream(engine, options, name, () => undefined)).stream
 }
 
 /** What the control chains announce and the folders do not hold, or hold another way. */

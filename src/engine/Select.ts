@@ -22,12 +22,17 @@ const fallBack = (reason: string, warn: (line: string) => void): Engine => {
 
 /**
  * Opens the engine of a choice. `warn` gets one line the first time `auto` falls back.
- * Errors: EngineError ENGINE_UNAVAILABLE where `native` cannot be had.
+ * Errors: EngineError ENGINE_UNAVAILABLE or SIGNING_UNAVAILABLE where `native` cannot be had.
  */
 export const selectEngine = (choice: EngineChoice, warn: (line: string) => void): Engine => {
   if (choice === "js") return openJs()
   try {
-    return openNative()
+    const engine = openNative()
+    if (engine.signing === "none") {
+      const message = "the addon's Ed25519 code failed its self-test on this machine"
+      throw new EngineError({ code: "SIGNING_UNAVAILABLE", message })
+    }
+    return engine
   } catch (error) {
     if (choice === "native" || !(error instanceof EngineError)) throw error
     return fallBack(error.message, warn)

@@ -375,6 +375,25 @@ describe("the file", () => {
     expect(() => read(file)).toThrow(message)
   })
 
+  it("answers any damage to a file with a refusal, never with anything else", () => {
+    const bytes = utf8(`{"Records":[${one},${one}]}\n[${one}]\n${one}`)
+    const damage = fc.array(fc.tuple(fc.nat(bytes.length - 1), fc.nat(255)), { maxLength: 4 })
+    fc.assert(
+      fc.property(damage, fc.nat(bytes.length), (changes, length) => {
+        const damaged = bytes.slice(0, length)
+        for (const [at, byte] of changes) damaged[at] = byte
+        try {
+          const { drafts, refusals } = cloudTrailDrafts(damaged, "a.json")
+          for (const { draft } of drafts) recordOf(draft)
+          for (const { message } of refusals) expect(message).toMatch(/^a\.json, event \d+: ./)
+        } catch (error) {
+          expect(error).toBeInstanceOf(Rejected)
+        }
+      }),
+      { numRuns: 1000, interruptAfterTimeLimit: 10_000 },
+    )
+  })
+
   it("names a compressed file for what it is", () => {
     expect(() => cloudTrailDrafts(Uint8Array.of(0x1f, 0x8b, 8, 0), "a.gz")).toThrow(/gunzip/)
   })

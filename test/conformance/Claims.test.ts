@@ -22,7 +22,8 @@ describe("claims", () => {
     ["record::rejects_floats__a026_k002", ["A-026", "K-002"]],
     ["hashes_1024_bytes", []],
     ["says [A-26] or A-026 in passing", []],
-  ])("of %s are %j", (title, rows) => {
+    // The titles of these cases must not show the rows: they would be claims of their own.
+  ])("are read from a title (case %#)", (title, rows) => {
     expect(claimsOf(title)).toEqual(rows)
   })
 

@@ -1,6 +1,8 @@
 /** Documents and data that repeat what stands elsewhere still say the same. */
 import { existsSync } from "node:fs"
+import { relative } from "node:path"
 import { describe, expect, it, type TestContext } from "vitest"
+import { missingEntries } from "../../.ci/Lock.ts"
 import { claimsOf } from "../conformance/Claims.ts"
 import { parseLedger, readLedger } from "../conformance/Ledger.ts"
 import { provenIn } from "../conformance/Page.ts"
@@ -48,7 +50,9 @@ describe("beside the specification", () => {
 
 describe("within the repository", () => {
   const titles = (): ReadonlySet<string> => {
-    const files = listFiles().filter((path) => /^(test\/.*\.test\.ts|native\/.*\.rs)$/.test(path))
+    const files = listFiles()
+      .filter((path) => /^(test\/.*\.test\.ts|native\/.*\.rs)$/.test(path))
+      .filter((path) => !/^test\/(conformance|ci)\//.test(path))
     const words = files.flatMap((path) => read(path).match(/\[[AKRF]-[^\]\n]*\]|\w+__\w+/g) ?? [])
     return new Set(words.flatMap(claimsOf))
   }
@@ -60,13 +64,17 @@ describe("within the repository", () => {
     expect(provenIn(page).filter((id) => !claimed.has(id))).toEqual([])
   })
 
+  it("package-lock.json has every optional package: else npm ci refuses it (npm run lock)", () => {
+    expect(missingEntries(JSON.parse(read("package-lock.json")))).toEqual({})
+  })
+
   it("every relative link in a document leads to a file", () => {
     const documents = listFiles().filter((path) => /^(docs\/.*|[A-Z]+)\.md$/.test(path))
     const broken = documents.flatMap((path) =>
       [...read(path).matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)[^)]*\)/g)]
         .map(([, target = ""]) => new URL(target, `file://${root}/${path}`).pathname)
         .filter((target) => !existsSync(decodeURIComponent(target)))
-        .map((target) => `${path}: ${target}`),
+        .map((target) => `${path}: ${relative(root, target)}`),
     )
     expect(broken).toEqual([])
   })

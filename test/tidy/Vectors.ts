@@ -5,13 +5,13 @@ import type { Finding } from "./Source.ts"
 const papers = ["PROVENANCE.md", "README.md", "LICENSE", "NOTICE"]
 
 const isData = (path: string): boolean =>
-  /^test\/(vectors|data)\//.test(path) &&
+  /^(test\/(vectors|data)|native\/.*\/data)\//.test(path) &&
   !papers.includes(basename(path)) &&
   !/\.(ts|py)$/.test(path)
 
-/** The nearest paper at or above the file, below `test/`. */
+/** The nearest paper at or above the file. */
 const paperFor = (path: string, present: ReadonlySet<string>): string | undefined => {
-  for (let folder = posix.dirname(path); folder !== "test"; folder = posix.dirname(folder)) {
+  for (let folder = posix.dirname(path); folder !== "."; folder = posix.dirname(folder)) {
     const paper = ["PROVENANCE.md", "README.md"]
       .map((name) => posix.join(folder, name))
       .find((path) => present.has(path))
@@ -20,12 +20,12 @@ const paperFor = (path: string, present: ReadonlySet<string>): string | undefine
   return undefined
 }
 
-/** A data file is named in the paper by its name, or by its folder with a closing `/`. */
+/** A data file is named in the paper by its path from there, or by a folder with a closing `/`. */
 const isNamed = (path: string, paper: string, text: string): boolean => {
   const inside = posix.relative(posix.dirname(paper), path)
   const folders = inside.split("/").slice(0, -1)
   return (
-    text.includes(`\`${inside}\``) ||
+    text.includes(inside) ||
     folders.some((_, index) => text.includes(`\`${folders.slice(0, index + 1).join("/")}/\``))
   )
 }

@@ -77,13 +77,7 @@ pub struct Lanes {
 
 impl Default for Lanes {
     fn default() -> Self {
-        Lanes {
-            platform: Platform::detect(),
-            jobs: Vec::new(),
-            sorted: Vec::new(),
-            slots: Vec::new(),
-            first_slot: Vec::new(),
-        }
+        Lanes::on(Platform::detect())
     }
 }
 
@@ -92,6 +86,16 @@ fn chunks_of(len: usize) -> usize {
 }
 
 impl Lanes {
+    fn on(platform: Platform) -> Self {
+        Lanes {
+            platform,
+            jobs: Vec::new(),
+            sorted: Vec::new(),
+            slots: Vec::new(),
+            first_slot: Vec::new(),
+        }
+    }
+
     /// Compresses what is known of the bodies; forgets those of the call before.
     pub fn lead(&mut self, buffer: &[u8], bodies: &[Body]) {
         self.jobs.clear();
@@ -164,10 +168,11 @@ impl Lanes {
     fn compress(&mut self, buffer: &[u8], group: &[Job]) {
         let mut out = [0u8; LANES * 32];
         let out = &mut out[..group.len() * 32];
+        let platform = self.platform;
         macro_rules! by_block_count {
             ($($blocks:literal)*) => {
                 match group[0].blocks {
-                    $($blocks => hash_many::<{ $blocks * BLOCK }>(self.platform, buffer, group, out),)*
+                    $($blocks => hash_many::<{ $blocks * BLOCK }>(platform, buffer, group, out),)*
                     _ => unreachable!("a chunk has 16 blocks"),
                 }
             };
@@ -273,8 +278,21 @@ mod tests {
         (0..len as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
     }
 
-    /// Hashes bodies of these lengths whose last `unknown` bytes are wrong at first.
+    /// Every vector width that this machine can run.
+    fn platforms() -> Vec<Platform> {
+        let mut platforms = vec![Platform::portable(), Platform::detect()];
+        #[cfg(target_arch = "x86_64")]
+        platforms
+            .extend([Platform::sse2(), Platform::sse41(), Platform::avx2()].into_iter().flatten());
+        platforms
+    }
+
     fn check(lengths: &[usize], unknown: usize) {
+        check_on(Platform::detect(), lengths, unknown);
+    }
+
+    /// Hashes bodies of these lengths whose last `unknown` bytes are wrong at first.
+    fn check_on(platform: Platform, lengths: &[usize], unknown: usize) {
         let total = lengths.iter().sum::<usize>() + 5 * lengths.len();
         let right = noise(total);
         let mut early = right.clone();
@@ -286,7 +304,7 @@ mod tests {
             early[at + known..at + len].iter_mut().for_each(|byte| *byte ^= 0x5a);
             at += len + 1;
         }
-        let mut lanes = Lanes::default();
+        let mut lanes = Lanes::on(platform);
         lanes.lead(&early, &bodies);
         for (index, body) in bodies.iter().enumerate() {
             let bytes = &right[body.at..body.at + body.len];
@@ -304,6 +322,9 @@ mod tests {
     #[test]
     fn every_length_beside_others() {
         let lengths: Vec<usize> = (0..=4096).collect();
+        for platform in platforms() {
+            check_on(platform, &lengths, 66);
+        }
         for unknown in [0, 1, 6, 64, 66, 1024, 2000, 5000] {
             check(&lengths, unknown);
             for group in lengths.chunks(17) {

@@ -4,6 +4,7 @@
 //! bytes and verdicts; a shared suite says so.
 
 #![forbid(unsafe_code)]
+#![warn(unreachable_pub)]
 
 pub mod canonical;
 pub mod chain;

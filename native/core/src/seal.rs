@@ -6,7 +6,8 @@
 //! What crosses the seam, little-endian (`src/engine/EngineNative.ts` is the other side):
 //!
 //! ```text
-//! chain   u32 len | writer_id | u32 len | stream | 32 bytes log_id | u32 attrs max | u32 record max
+//! chain   u32 len | writer_id | u32 len | stream | 32 bytes log_id
+//!         | u32 attrs bytes max | u32 record bytes max
 //!         writer_id and stream are canonical JSON strings with their quotes
 //! call    state: u64 seq | u64 ts_ms | 32 bytes head
 //!         | u64 ts_ms | u32 count | u32 mode: 0 unsigned, 1 batch, 2 record | u32 frames max

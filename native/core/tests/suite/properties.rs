@@ -1,8 +1,6 @@
 //! Random inputs against slow and obvious models, and against each other.
 
-mod common;
-
-use common::*;
+use crate::fixture::*;
 use serde_json::{Map, Value, json};
 use strongroom_core::canonical::canonicalize;
 use strongroom_core::chain::{Chain, State};
@@ -90,7 +88,7 @@ fn model(value: &Value) -> Option<String> {
 
 /// The text of a value with white space and needless escapes.
 fn spell(random: &mut Random, value: &Value) -> String {
-    let space = |random: &mut Random| " \n\t\r"[..1].repeat(random.below(3) / 2);
+    let space = |random: &mut Random| String::from(*random.pick(&["", "", " ", "\r\n\t"]));
     let quote = |random: &mut Random, text: &str| {
         let mut out = String::from("\"");
         for character in text.chars() {
@@ -103,11 +101,8 @@ fn spell(random: &mut Random, value: &Value) -> String {
                     };
                 }
             } else {
-                out += json!(character.to_string()).to_string().trim_matches('"');
-                if character == '"' {
-                    // trim_matches took it, with its backslash left.
-                    out.push('"');
-                }
+                let quoted = json!(character.to_string()).to_string();
+                out += &quoted[1..quoted.len() - 1];
             }
         }
         out + "\""

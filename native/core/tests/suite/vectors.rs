@@ -1,12 +1,9 @@
 //! The outside vectors of `test/vectors`, which every implementation reads.
 
-mod common;
-
-use common::*;
+use crate::fixture::*;
 use serde_json::{Map, Value};
 use strongroom_core::canonical::canonicalize;
 use strongroom_core::ed25519::{self, Signer};
-use strongroom_core::hash::{Body, Lanes};
 use strongroom_core::merkle::{Level, Tree};
 use strongroom_core::reject::Reject;
 use strongroom_core::seal::Mode;
@@ -28,25 +25,6 @@ fn canonical_json() {
         assert_eq!(parse_canonical(&got), Ok(()), "{given}");
         assert_eq!(parse_canonical(given.as_bytes()).is_ok(), given == want, "{given}");
     }
-}
-
-fn blake3_text(bytes: &[u8]) -> String {
-    let mut lanes = Lanes::default();
-    lanes.lead(bytes, &[Body { at: 0, len: bytes.len(), known: bytes.len() }]);
-    let digest = lanes.finish(0, bytes);
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("b3:{hex}")
-}
-
-/// A vector record's canonical body as the only one of its frame.
-fn frame(seq: u64, body: &str, self_hash: &str) -> Vec<u8> {
-    let mut frame = (body.len() as u32).to_le_bytes().to_vec();
-    frame.push(1);
-    frame.extend_from_slice(&seq.to_le_bytes());
-    frame.extend_from_slice(body.as_bytes());
-    frame.extend_from_slice(&67u32.to_le_bytes());
-    frame.extend_from_slice(self_hash.as_bytes());
-    frame
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! What several suites need: the vectors, a chain, and batches through the seam's layouts.
-#![allow(dead_code)]
 
 use serde_json::Value;
 use strongroom_core::chain::{Chain, STATE_BYTES, State};
 use strongroom_core::ed25519::Signer;
 use strongroom_core::failure::Failure;
+use strongroom_core::hash::{Body, Lanes};
 use strongroom_core::seal::{Mode, Request, Sealer};
 use strongroom_core::verify::Verifier;
 
@@ -146,6 +146,25 @@ pub fn verify(chain: &Chain, state: State, frames: &[u8]) -> Verified {
         hashes: hashes[..32 * numbers[0]].to_vec(),
         infos: infos[..32 * numbers[0]].to_vec(),
     }
+}
+
+pub fn blake3_text(bytes: &[u8]) -> String {
+    let mut lanes = Lanes::default();
+    lanes.lead(bytes, &[Body { at: 0, len: bytes.len(), known: bytes.len() }]);
+    let digest = lanes.finish(0, bytes);
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("b3:{hex}")
+}
+
+/// A frame around any body.
+pub fn frame(seq: u64, body: &str, self_hash: &str) -> Vec<u8> {
+    let mut frame = (body.len() as u32).to_le_bytes().to_vec();
+    frame.push(1);
+    frame.extend_from_slice(&seq.to_le_bytes());
+    frame.extend_from_slice(body.as_bytes());
+    frame.extend_from_slice(&67u32.to_le_bytes());
+    frame.extend_from_slice(self_hash.as_bytes());
+    frame
 }
 
 /// A small generator, so that a failure is the same on every run.

@@ -1,8 +1,6 @@
 //! The strict rule of FORMATS 6 on the keys and signatures on which libraries differ.
 
-mod common;
-
-use common::*;
+use crate::fixture::*;
 use strongroom_core::ed25519::{Signer, verify, verify_many};
 use strongroom_core::failure::Failure;
 
@@ -10,7 +8,7 @@ use strongroom_core::failure::Failure;
 /// equation without cofactor holds. Cases 4 and 5 hold with the cofactor only.
 #[test]
 fn speccheck() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/ed25519-speccheck.json");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/data/ed25519-speccheck.json");
     let cases: serde_json::Value =
         serde_json::from_slice(&std::fs::read(path).expect("the cases")).expect("JSON");
     let cases = cases.as_array().expect("a list");

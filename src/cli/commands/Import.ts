@@ -1,0 +1,215 @@
+/**
+ * `audit import`: real events into the log.
+ *
+ * - Files are read in pieces and at most 1,024 appends are under way, whatever the size.
+ * - A bad line stops the import: what stands before it is in the log, durable and counted, nothing
+ *   behind it is. With --skip-bad it is reported and counted, and the import goes on.
+ * - A signal stops reading; everything taken is settled, checkpointed and closed before the end.
+ */
+import { controlStream } from "../../audit/AuditLog.ts"
+import type { FsyncPolicy, Signing } from "../../audit/Declaration.ts"
+import type { Level } from "../../audit/Progress.ts"
+import { Acks } from "../Acks.ts"
+import { cloudTrailEvents, type Item, jsonLines } from "../Drafts.ts"
+import { exits, UsageError } from "../Exit.ts"
+import { Feed, type FeedFailure, isRefusal } from "../Feed.ts"
+import type { Room } from "../Host.ts"
+import { type ImportTotals, newTotals, refusalsShown, showImport } from "../ImportReport.ts"
+import { demandFile, nameOf } from "../Lines.ts"
+import { type Context, withRoomOptions } from "../Opening.ts"
+import { defaultWriterId } from "../Settings.ts"
+
+export interface ImportInput {
+  readonly files: ReadonlyArray<string>
+  readonly format: "jsonl" | "cloudtrail" | "sealed"
+  readonly stream: string | undefined
+  readonly writer: string | undefined
+  readonly signing: Signing | undefined
+  readonly fsync: FsyncPolicy | undefined
+  readonly acks: boolean
+  readonly level: Level | undefined
+  readonly skipBad: boolean
+}
+
+const checkInput = (input: ImportInput): void => {
+  const { files, format, acks, level, signing, stream, writer } = input
+  const wrong = (message: string, hint?: string) => UsageError.of("USAGE", message, hint)
+  if (files.length === 0) throw wrong("no file was given", "give one or more files, - is stdin")
+  if (files.filter((file) => file === "-").length > 1) throw wrong("stdin can be read only once")
+  if (level !== undefined && !acks) throw wrong("--level needs --acks")
+  if (level === "signed" && signing === "checkpoint") {
+    throw wrong("--level signed is never reached with --signing checkpoint")
+  }
+  if (stream === controlStream) throw wrong("the stream control is the runtime's own")
+  if (format === "sealed" && (acks || stream !== undefined || writer !== undefined)) {
+    const own = "sealed records keep their own writer and stream and give no acknowledgements"
+    throw wrong(`--stream, --writer and --acks do not go with --format sealed: ${own}`)
+  }
+  for (const file of files) demandFile(file)
+}
+
+/** Why an import ended before its files did. */
+interface Stop {
+  readonly place: string
+  readonly error: unknown
+}
+
+class Run {
+  readonly totals: ImportTotals = newTotals()
+  readonly #context: Context
+  readonly #input: ImportInput
+  readonly #feed: Feed
+  readonly #acks: Acks | undefined
+  #handled = 0
+  stop: Stop | undefined
+
+  constructor(context: Context, input: ImportInput, room: Room) {
+    this.#context = context
+    this.#input = input
+    const acks = input.acks ? new Acks(input.level ?? "durable", context.output) : undefined
+    this.#acks = acks
+    this.#feed = new Feed(
+      (draft) => room.append(draft),
+      (receipt) => acks?.add(receipt),
+    )
+  }
+
+  async file(file: string): Promise<void> {
+    const tally = { file: nameOf(file), records: 0, refused: 0 }
+    this.totals.files.push(tally)
+    const before = this.#feed.accepted
+    for await (const items of this.#items(file)) {
+      await this.#take(items, file)
+      if (this.stop !== undefined || this.#context.signal.aborted) break
+    }
+    await this.#feed.drain()
+    this.#lookAtFailures(file)
+    tally.records = this.#feed.accepted - before
+    tally.refused = this.totals.refused - this.totals.files.slice(0, -1).reduce(refusedSum, 0)
+    this.totals.records = this.#feed.accepted
+  }
+
+  async acknowledge(): Promise<void> {
+    await this.#acks?.done()
+    if (this.#acks?.failure !== undefined) {
+      this.stop ??= { place: "acknowledgements", error: this.#acks.failure }
+    }
+  }
+
+  #items(file: string): AsyncGenerator<ReadonlyArray<Item>> {
+    const { format, stream } = this.#input
+    const { signal } = this.#context
+    if (format === "jsonl") return jsonLines(file, stream, signal)
+    const { cuts } = this.totals
+    const onCut = (member: string, events: number): void =>
+      void cuts.set(member, (cuts.get(member) ?? 0) + events)
+    return cloudTrailEvents(file, stream, onCut, signal)
+  }
+
+  async #take(items: ReadonlyArray<Item>, file: string): Promise<void> {
+    const { signal } = this.#context
+    for (const item of items) {
+      if (this.#feed.isFull) await this.#feed.room()
+      if (this.#feed.failures.length > this.#handled) this.#lookAtFailures(file)
+      if (this.stop !== undefined || signal.aborted) return
+      if ("draft" in item) this.#feed.push(item.draft, item.at)
+      else this.#refuse(file, item.at, item.code, item.message, item.isEnd === true)
+    }
+  }
+
+  /** Drafts that the log itself refused, after they were pushed. */
+  #lookAtFailures(file: string): void {
+    for (const failure of this.#feed.failures.slice(this.#handled)) {
+      this.#handled += 1
+      this.#fail(file, failure)
+    }
+  }
+
+  #fail(file: string, { at, error }: FeedFailure): void {
+    if (!isRefusal(error)) this.stop ??= { place: this.#place(file, at), error }
+    else this.#refuse(file, at, error.code, error.message, false)
+  }
+
+  #refuse(file: string, at: number, code: string, message: string, isEnd: boolean): void {
+    const { refusals } = this.totals
+    const place = this.#place(file, at)
+    const text = `${place}: ${code}: ${message}`
+    this.totals.refused += 1
+    if (refusals.length < refusalsShown) refusals.push({ place, code, message })
+    if (!this.#input.skipBad || isEnd) {
+      const hint = isEnd
+        ? undefined
+        : "everything before it is in the log, nothing behind it; --skip-bad goes on"
+      this.stop ??= { place, error: UsageError.of("INPUT", text, hint) }
+    } else if (refusals.length < refusalsShown) this.#context.output.note(`refused ${text}`)
+    else if (this.totals.refused === refusalsShown) this.#context.output.note("refused more lines")
+  }
+
+  #place(file: string, at: number): string {
+    const name = nameOf(file)
+    return this.#input.format === "jsonl" ? `${name}:${at}` : `${name}, event ${at}`
+  }
+}
+
+const refusedSum = (sum: number, { refused }: { refused: number }): number => sum + refused
+
+/** Settles what was taken; the first thing that goes wrong is kept. */
+const settle = async (run: Run, room: Room): Promise<void> => {
+  for (const step of [
+    () => room.flush(),
+    () => room.checkpoint(),
+    () => run.acknowledge(),
+  ]) {
+    try {
+      await step()
+    } catch (error) {
+      run.stop ??= { place: "the end of the import", error }
+    }
+  }
+}
+
+const importDrafts = async (context: Context, input: ImportInput): Promise<number> => {
+  const { host, output, settings, signal } = context
+  const writerId = input.writer ?? settings.writerId ?? defaultWriterId()
+  const wishes = { writerId, signing: input.signing, fsync: input.fsync }
+  const room = await withRoomOptions(context, wishes, host.openRoom)
+  const begun = performance.now()
+  const run = new Run(context, input, room)
+  try {
+    for (const file of input.files) {
+      if (run.stop === undefined && !signal.aborted) await run.file(file)
+    }
+    await settle(run, room)
+  } catch (error) {
+    run.stop ??= { place: "", error }
+  }
+  const seconds = (performance.now() - begun) / 1000
+  const { logId, trustPath } = room
+  const heads = room.heads()
+  await room.close().catch((error: unknown) => {
+    run.stop ??= { place: "closing the log", error }
+  })
+  showImport(output, {
+    totals: run.totals,
+    heads,
+    logId,
+    trustPath,
+    walDir: settings.walDir,
+    seconds,
+    program: host.program,
+    isSealed: false,
+    isAside: input.acks,
+  })
+  await output.flush()
+  if (run.stop !== undefined) throw run.stop.error
+  if (signal.aborted) output.note(`stopped by a signal: ${run.totals.records} records are in the log`)
+  return signal.aborted ? exits.aborted : exits.done
+}
+
+/** Errors: UsageError; those of the library. */
+export const run = async (input: ImportInput, context: Context): Promise<number> => {
+  checkInput(input)
+  if (input.format !== "sealed") return importDrafts(context, input)
+  const { importSealed } = await import("../ImportSealed.ts")
+  return importSealed(context, input.files, input.skipBad)
+}
