@@ -16,10 +16,12 @@ if (unknown.length > 0) {
   process.stderr.write(`no bench called ${unknown.join(", ")}; there are: ${known.join(", ")}\n`)
   process.exit(1)
 }
-// Benches that say so use a second core for the kernel's work; the process itself stays on one.
-const pin = spawnSync("taskset", ["-c", "1", "true"]).status === 0 ? ["taskset", "-c", "1"] : []
+// The disk's benches need the second core for the kernel's work and libuv's threads.
+const unpinned = new Set(["wal", "open"])
+const oneCore = spawnSync("taskset", ["-c", "1", "true"]).status === 0 ? ["taskset", "-c", "1"] : []
 let failed = 0
 for (const name of asked.length > 0 ? asked : known) {
+  const pin = unpinned.has(name) ? [] : oneCore
   process.stderr.write(`\n== ${name}${pin.length > 0 ? " (one core)" : ""}\n`)
   const [command, ...rest] = [
     ...pin,

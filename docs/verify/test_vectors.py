@@ -683,6 +683,11 @@ def check_logs(g, signatures):
         11, 13, log.tree(11, 13), LOG, log.writer, log.stream))])
     t("entry in the .sig of another segment", log, "invalid", ("frame", 11))
 
+    log = batch(12)
+    log.files["wal-000002.sig"] = cbor_entry(9, 10, log.tree(9, 10), [root.envelope("strongroom/batch/v1", v.batch_digest(
+        9, 10, log.tree(9, 10), LOG, log.writer, log.stream))]) + log.files["wal-000002.sig"]
+    t("entry of an earlier segment", log, "invalid", ("frame", 9))
+
     # torn tails, both sides of each condition
     def torn(n=33, fsync="always", bare=3, checkpoint=False):
         """Signed (and checkpointed) to n + 1, then bare unsigned records."""
@@ -703,6 +708,7 @@ def check_logs(g, signatures):
     t("zeros appended", torn().edit(n, lambda x: x + b"\0" * 5000), "unknown", ("torn_tail", 38))
     t("zeros appended, then a byte", torn().edit(n, lambda x: x + b"\0" * 100 + b"\1"), "invalid", ("frame", 38))
     t("zeros appended, then a byte after a block", torn().edit(n, lambda x: x + b"\0" * 1100 + b"\1"), "unknown", ("torn_tail", 38))
+    t("an edited frame, a sound one, then zeros", torn().flip(n, a - 80).edit(n, lambda x: x + b"\0" * 100), "invalid", ("hash_mismatch", 36))
     t("garbage appended", torn().edit(n, lambda x: x + b"\x7f" * 5000), "invalid", ("frame", 38))
     t("1 MiB", torn().edit(n, lambda x: x + b"\0" * v.MIB), "unknown", ("torn_tail", 38))
     t("more than 1 MiB", torn().edit(n, lambda x: x + b"\0" * (v.MIB + 1)), "invalid", ("frame", 38))
@@ -878,6 +884,7 @@ def check_logs(g, signatures):
     t("revoked before the checkpoint, which covers", compromised(T0 + 3000), "valid")
     t("revoked, no checkpoint", compromised(T0 + 3000, checkpoint=False), "invalid", "key_compromised")
     t("revocation by another key", compromised(T0 + 3000, checkpoint=False, issuer=other), "unknown", "key_unknown")
+    t("revocation by an anchor that is not the issuer", compromised(T0 + 3000, issuer=other), "invalid", "cert_invalid", trust=keys(root.entry(), other.entry()))
     log = compromised(T0 + 60000)
     log.keys = {k: x for k, x in log.keys.items() if "revoked" not in k}
     t("revocation missing", log, "unknown", "key_unknown")

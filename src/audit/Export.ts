@@ -106,12 +106,13 @@ const exportSegment = async (
 ): Promise<Manifest.ManifestSegment> => {
   const { engine } = options
   const { first, count, root } = measure(options, name, files, segment)
-  const copied = await copyDurably(segment.path, join(to, segment.file), engine.openHasher())
   const signatures = files.signatures.get(segment.number)
   const sig =
     signatures === undefined
       ? null
       : await copyDurably(signatures.path, join(to, signatures.file), engine.openHasher())
+  // Behind its signatures: a reader of the export must not find it without them.
+  const copied = await copyDurably(segment.path, join(to, segment.file), engine.openHasher())
   return {
     file: segment.file,
     offset: 0,
@@ -130,12 +131,14 @@ const exportSegment = async (
 const exportCheckpoints = async (
   options: ExportOptions,
   files: ChainFiles,
-  after: number,
+  [after, upTo]: readonly [number, number],
   to: string,
 ): Promise<Array<Checkpoint.Checkpoint>> => {
   const exported: Array<Checkpoint.Checkpoint> = []
   for (const file of files.checkpoints) {
     const checkpoint = Checkpoint.parse(readSmallFile(file.path))
+    // One over records that came in since the rotation waits for their segment.
+    if (checkpoint.range[1] > upTo) break
     const cosig = files.cosignatures.get(file.number)
     // Co-signatures are added to old checkpoints too: they are copied whenever they are there.
     const { openHasher } = options.engine
@@ -161,7 +164,7 @@ const exportKeys = async (options: ExportOptions): Promise<Array<string>> => {
 }
 
 /**
- * Exports what is new of one chain, whose segments are all sealed.
+ * Exports the sealed segments of one chain that are new; the writer may be at the next one already.
  * Errors: SinkError; SignerError; AuditError TAMPER for a segment that does not verify.
  */
 export const exportChain = async (options: ExportOptions, name: ChainName): Promise<Exported> => {
@@ -182,13 +185,17 @@ export const exportChain = async (options: ExportOptions, name: ChainName): Prom
   for (const segment of files.segments) {
     if (segment.number <= before.segment) continue
     const header = readHeader(segment)
-    if (header === "incomplete" || "what" in header || header.count === 0) {
+    const isSealed = header !== "incomplete" && !("what" in header) && header.count > 0
+    if (!isSealed && segment === files.segments.at(-1)) break
+    if (!isSealed) {
       throw AuditError.of("TAMPER", `${segment.path} is not sealed, so it cannot be exported`)
     }
     segments.push(await exportSegment(options, name, files, segment, to))
   }
   if (segments.length === 0) return nothing
-  const checkpoints = await exportCheckpoints(options, files, before.checkpointedTo, to)
+  const range = [segments[0]!.range[0], segments.at(-1)!.range[1]] as const
+  const news = [before.checkpointedTo, range[1]] as const
+  const checkpoints = await exportCheckpoints(options, files, news, to)
   const certificates = await exportKeys(options)
   const manifest = {
     version: 1 as const,
@@ -202,7 +209,6 @@ export const exportChain = async (options: ExportOptions, name: ChainName): Prom
     created_ts_ms: options.clock.nowMs(),
   }
   const path = await writeManifest(options.signer, to, before.number + 1, manifest)
-  const range = [segments[0]!.range[0], segments.at(-1)!.range[1]] as const
   const records = range[1] - range[0] + 1
   return { writerId, stream, manifest: path, segments: segments.length, records, range }
 }

@@ -3,12 +3,17 @@
  *
  * With fsync=always a signature entry is written after the fsync of its frames (FORMATS 4), and
  * frames without a durable signature entry never exceed 1 MiB, so that recovery may sign what it
- * finds without asking. With the other policies entries are written at once and an fsync happens
- * when a checkpoint, a rotation, a flush or a waiting caller asks for it.
+ * finds without asking. While frames keep coming, entries are gathered and written together: every
+ * write to the second file makes the next fsync of the first one dearer. They are written at once
+ * when the disk falls idle or somebody waits for `signed`.
+ *
+ * With the other policies entries are written at once and an fsync happens when a checkpoint, a
+ * rotation, a flush or a waiting caller asks for it.
  *
  * Bytes of frames are counted from the start and only rise, so overlapping fsyncs cannot count one
  * byte twice. An fsync that fails is never retried: it stops the writer.
  */
+import { concat } from "../base/Bytes.ts"
 import { unsyncedBytesMax } from "../base/Limits.ts"
 import type { Sink } from "../sink/Sink.ts"
 import type { FsyncPolicy } from "./Declaration.ts"
@@ -24,7 +29,7 @@ interface Held {
   readonly written: number
 }
 
-// Two group commits of full batches share one fsync of the signature file.
+// Frames whose entries are written, and then fsynced, together.
 const signatureSyncBytes = unsyncedBytesMax / 2
 
 export class GroupCommit {
@@ -32,7 +37,11 @@ export class GroupCommit {
   readonly #policy: CommitPolicy
   readonly #progress: Progress
   readonly #stop: (error: unknown) => unknown
+  /** Entries whose frames are not durable yet, then those whose frames are. */
   readonly #held: Array<Held> = []
+  #ready: Array<Held> = []
+  #isSignedAwaited = false
+  #isIdleCheckDue = false
   #lastSeq: number
   #written = 0
   #synced = 0
@@ -86,11 +95,18 @@ export class GroupCommit {
     } else if (entries.length > 0) this.#store(entries, lastSeq)
   }
 
+  /** Somebody waits for `signed`: entries are not gathered any longer than they must. */
+  hurrySignatures(): void {
+    this.#isSignedAwaited = true
+    if (this.#ready.length > 0) this.#storeReady()
+  }
+
   /** All frames and signature entries written so far are durable. */
   async makeDurable(): Promise<void> {
     if (this.#policy === "ram") return
-    // The first releases the signature entries that are held back, the second makes them durable.
+    // The first makes the held entries ready, the second makes them durable.
     if (this.#written > this.#synced) await this.#fsync(false)
+    this.#storeReady()
     await this.#fsync(true)
   }
 
@@ -111,6 +127,7 @@ export class GroupCommit {
 
   async #commit(): Promise<void> {
     const framesWait = this.#written > this.#synced
+    if (!framesWait) this.#storeReady()
     const signaturesWait = this.#signatureWritten - this.#signatureSynced
     await this.#fsync(!framesWait || signaturesWait >= signatureSyncBytes)
   }
@@ -134,15 +151,45 @@ export class GroupCommit {
     this.#release(seq)
   }
 
+  /** Frames up to `seq` are durable: their entries may be written. */
   #release(seq: number): void {
     while (this.#held[0] !== undefined && this.#held[0].lastSeq <= seq) {
-      const { entries, lastSeq, written } = this.#held[0]
+      this.#ready.push(this.#held[0])
       this.#held.shift()
-      if (entries.length > 0) this.#store(entries, lastSeq)
-      this.#signatureWritten = written
-      // Nothing to fsync where the chain has no record or batch signatures.
-      if (entries.length === 0) this.#signatureSynced = written
     }
+    const last = this.#ready.at(-1)
+    if (last === undefined) return
+    const gathered = last.written - this.#signatureWritten
+    if (this.#isSignedAwaited || gathered >= signatureSyncBytes) this.#storeReady()
+    else this.#storeWhenIdle()
+  }
+
+  /** In one turn callers resume and append, in the next the writer writes: else it is idle. */
+  #storeWhenIdle(): void {
+    if (this.#isIdleCheckDue) return
+    this.#isIdleCheckDue = true
+    const nextTurn = (check: () => void) => setImmediate(() => setImmediate(check))
+    nextTurn(() => {
+      this.#isIdleCheckDue = false
+      if (this.#written > this.#synced || this.#stopped) return
+      try {
+        this.#storeReady()
+      } catch {
+        // The writer is stopped and its callers are told.
+      }
+    })
+  }
+
+  #storeReady(): void {
+    const last = this.#ready.at(-1)
+    if (last === undefined) return
+    const entries = concat(...this.#ready.map((held) => held.entries))
+    this.#ready = []
+    this.#isSignedAwaited = false
+    if (entries.length > 0) this.#store(entries, last.lastSeq)
+    this.#signatureWritten = last.written
+    // Nothing to fsync where the chain has no record or batch signatures.
+    if (entries.length === 0) this.#signatureSynced = last.written
   }
 
   #store(entries: Uint8Array, lastSeq: number): void {

@@ -2,8 +2,8 @@
  * The receipt of a stored record: everything beside the log that proves it, put together.
  *
  * Reads a WAL or an export directory without its lock, so it may stand beside a live writer. Every
- * frame that goes into a path is checked on the way; whether the signatures lead to an anchor is for
- * who verifies the receipt. Source: FORMATS 8.
+ * frame that goes into a path is checked on the way; whether the signatures lead to an anchor is
+ * for who verifies the receipt. Source: FORMATS 8.
  */
 import { join } from "node:path"
 import { dataView, equal } from "../base/Bytes.ts"

@@ -9,14 +9,21 @@
 import { dataView } from "../base/Bytes.ts"
 import { parseHash } from "../base/Hash.ts"
 import { attrsBytesMax, frameBytesMax, recordBytesMax, segmentHeaderBytes } from "../base/Limits.ts"
-import { emptyChain } from "../chain/Chain.ts"
+import { emptyChain, headText } from "../chain/Chain.ts"
 import { type ChainState, type Engine, frameInfoBytes } from "../engine/Engine.ts"
 import { readFrame } from "../record/Frame.ts"
 import { type AuditRecord, parseBody } from "../record/Record.ts"
 import { Rejected } from "../record/Reject.ts"
-import { type ChainFiles, type ChainName, type Numbered, readAt } from "../sink/Segment.ts"
+import {
+  type ChainFiles,
+  type ChainName,
+  type Numbered,
+  readAt,
+  readHeader,
+} from "../sink/Segment.ts"
 import { AuditError } from "./AuditError.ts"
-import { unknownLogId, type WalkedFrames, walkSegment } from "./Walk.ts"
+import { judgeTail } from "./TornTail.ts"
+import { type IsTorn, unknownLogId, type WalkedFrames, walkSegment } from "./Walk.ts"
 
 export interface ReadRecord {
   readonly record: AuditRecord
@@ -62,6 +69,24 @@ const segmentsFrom = (files: ChainFiles, fromSeq: number): Array<Start> => {
   return starts
 }
 
+/** A live writer's last frame may be half there, a crash may have left it so: it is not read. */
+const mayBeUnfinished = (segment: Numbered, state: ChainState, offset: number): boolean => {
+  const header = readHeader(segment)
+  const isOpen = header !== "incomplete" && !("what" in header) && header.count === 0
+  return (
+    isOpen &&
+    judgeTail({
+      of: "frames",
+      bytes: readAt(segment.path, offset, segment.size - offset),
+      offset,
+      head: headText(state),
+      fsync: "on_checkpoint",
+      isNewestUnsealed: true,
+      isCovered: false,
+    }) === "torn"
+  )
+}
+
 /**
  * Walks segments from the one with `fromSeq` on and gives right frames, valid until the next step.
  * Errors: AuditError TAMPER; SinkError.
@@ -76,8 +101,8 @@ export function* readFrames(
   const newest = files.segments.at(-1)
   let state: ChainState | undefined
   for (const { segment, state: claimed } of segmentsFrom(files, fromSeq)) {
-    // A live writer's last frame may be half there: what follows the good ones is not read.
-    const isUnfinished = () => segment === newest
+    const isUnfinished: IsTorn = (_, at, offset) =>
+      segment === newest && mayBeUnfinished(segment, at, offset)
     const walk = walkSegment(engine, chain, segment, state ?? claimed, isUnfinished)
     let step = walk.next()
     for (; !step.done; step = walk.next()) {

@@ -53,7 +53,8 @@ const type = "strongroom/receipt/v1"
 const document = "receipt"
 
 /** Four envelope arrays and those of the certificates, in base64, and as much again around them. */
-const receiptBytesMax = 2 * (4 + certificatesMax) * envelopesMax * signatureBytesMax * (4 / 3)
+export const receiptBytesMax =
+  2 * (4 + certificatesMax) * envelopesMax * signatureBytesMax * (4 / 3)
 
 /** Reads a receipt. Errors: DocumentError. */
 export const parseReceipt = (bytes: Uint8Array): Receipt => {

@@ -1,6 +1,6 @@
 /**
- * Replaying sealed records: copies of chains that another directory holds, written record for record
- * as they were sealed.
+ * Replaying sealed records: copies of chains that another directory holds, written record for
+ * record as they were sealed.
  *
  * - A record continues its chain exactly or is refused; one that is there already is counted and
  *   changes nothing; another one at a taken position is TAMPER.
@@ -51,7 +51,7 @@ export const parseSealed = (engine: Engine, line: Uint8Array): Sealed => {
   if (match === null) {
     throw Rejected.of("self_hash", "self_hash", "not the last member of a canonical record")
   }
-  const bytes = line.slice(0, line.length - match[0].length + 1)
+  const bytes = new Uint8Array(line.subarray(0, line.length - match[0].length + 1))
   bytes[bytes.length - 1] = 0x7d
   const body = parseBody(bytes)
   const hasher = engine.openHasher()
@@ -239,8 +239,8 @@ export class Replay {
       const found = isKnown ? await recover(directory, input) : ({ kind: "fresh" } as const)
       if (found.kind === "frozen") {
         const { kind, seq, file } = found.finding
-        const message = `${title(body)} is damaged: ${kind} at seq ${seq} (${file}); nothing was written`
-        throw AuditError.of("FROZEN", message)
+        const damage = `${kind} at seq ${seq} (${file})`
+        throw AuditError.of("FROZEN", `${title(body)} is damaged: ${damage}; nothing was written`)
       }
       if (found.kind === "ready" && found.declared.logId !== this.logId) {
         throw this.#wrongLog(body, found.declared.logId)

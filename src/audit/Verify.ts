@@ -43,8 +43,9 @@ export interface StreamReport {
   readonly stream: string
   readonly log_id: string | null
   readonly records: number
-  readonly head_seq: number
-  readonly head: string
+  /** Seq of the last record, and its self_hash. */
+  readonly head: number
+  readonly head_hash: string
   /** Records with a record or batch signature that counts. */
   readonly signed: number
   readonly checkpointed_to: number
@@ -63,8 +64,8 @@ export interface StreamReport {
 export interface LogReport {
   readonly verdict: Verdict
   readonly trust: string
-  /** Last seq that is proven, by `writer_id/stream`. */
-  readonly proven_to: Readonly<Record<string, number>>
+  /** Records that are proven: the sum of the chains' own. */
+  readonly proven_to: number
   readonly records: number
   readonly streams: ReadonlyArray<Omit<StreamReport, "announces" | "opened_hash" | "notes">>
   readonly notes: ReadonlyArray<string>
@@ -132,8 +133,8 @@ export function* examineStream(
     log_id: report.declared?.logId ?? null,
     records: report.records,
     // Behind the window nothing is asked for, so nothing there is open either.
-    head_seq: part?.isCut === true ? Math.min(wantedTo, report.state.seq) : report.state.seq,
-    head: report.head,
+    head: part?.isCut === true ? Math.min(wantedTo, report.state.seq) : report.state.seq,
+    head_hash: report.head,
     signed: report.coverage.signed,
     checkpointed_to: report.checkpointedTo,
     proven_to: report.coverage.provenTo,
@@ -188,8 +189,8 @@ const missingStream = (writer_id: string, stream: string, self_hash: string): St
   stream,
   log_id: null,
   records: 0,
-  head_seq: 0,
-  head: "b3:0",
+  head: 0,
+  head_hash: "b3:0",
   signed: 0,
   checkpointed_to: 0,
   proven_to: 0,
@@ -207,7 +208,7 @@ const damns = (stream: StreamReport): boolean =>
 /** A chain about which something is not known. */
 const leavesOpen = (stream: StreamReport): boolean =>
   stream.findings.some(({ kind }) => weightOf(kind) === "uncertain") ||
-  stream.proven_to < stream.head_seq
+  stream.proven_to < stream.head
 
 const verdictOf = (streams: ReadonlyArray<StreamReport>, options: VerifyOptions): Verdict => {
   if (streams.some(damns)) return "invalid"
@@ -257,9 +258,7 @@ export const joinReports = (
   return {
     verdict: verdictOf(streams, options),
     trust: trustText(options),
-    proven_to: Object.fromEntries(
-      streams.map((stream) => [`${stream.writer_id}/${stream.stream}`, stream.proven_to]),
-    ),
+    proven_to: streams.reduce((sum, { proven_to }) => sum + proven_to, 0),
     records: streams.reduce((sum, { records }) => sum + records, 0),
     streams: streams.map(({ announces: _a, opened_hash: _o, notes: _n, ...shown }) => shown),
     notes: notesOf(streams, options),

@@ -1,8 +1,8 @@
 /**
- * A whole log verified on several cores: one chain a task, each in a worker thread of its own engine.
+ * A whole log verified on several cores: one chain a task, workers with an engine of their own.
  *
- * Chains do not depend on each other but for what `joinReports` compares at the end, and a report is
- * plain data, so threads share nothing. One chain is never split. A small log, or one core, is
+ * Chains do not depend on each other but for what `joinReports` compares at the end, and a report
+ * is plain data, so threads share nothing. One chain is never split. A small log, or one core, is
  * verified in this thread: a worker costs more than it saves there.
  *
  * This file is also what the workers run.
@@ -60,7 +60,8 @@ export const sizeChains = (root: string): Array<Sized> =>
     return { name, bytes: segments.reduce((sum, { size }) => sum + size, 0) }
   })
 
-const stepMs = 20
+/** Units: bytes read between two turns of the event loop, some 20 ms. */
+const turnBytes = 8 << 20
 
 const turn = (): Promise<void> => new Promise((done) => setImmediate(done))
 
@@ -72,7 +73,7 @@ const verifyHere = async (
 ): Promise<Array<StreamReport>> => {
   const engine = selectEngine(choice, warn)
   const reports: Array<StreamReport> = []
-  let rested = performance.now()
+  let read = 0
   for (const { name } of chains) {
     const run = verifyStream(engine, options, name)
     for (let step = run.next(); ; step = run.next()) {
@@ -81,10 +82,11 @@ const verifyHere = async (
         break
       }
       onStep(step.value)
-      if (performance.now() - rested < stepMs) continue
+      read += step.value.bytes
+      if (read < turnBytes) continue
       await turn()
       signal.throwIfAborted()
-      rested = performance.now()
+      read = 0
     }
   }
   return reports

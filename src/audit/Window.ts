@@ -1,8 +1,8 @@
 /**
  * The part of a chain that a verification of a time window has to read.
  *
- * It begins at the segment where the checkpoint over the window's first record begins, so that every
- * checkpoint that covers a record of the window is rebuilt, and ends with the segment of the
+ * It begins at the segment where the checkpoint over the window's first record begins, so that
+ * every checkpoint that covers a record of the window is rebuilt, and ends with the segment of the
  * checkpoint over its last. Where the seals do not tile the chain the whole chain is read: damage
  * must not hide outside a window.
  *
@@ -177,6 +177,9 @@ export const partFor = (
     0,
     times.findLastIndex((time) => time !== undefined && time < sinceMs),
   )
+  // What its last record says may leave that segment out as well.
+  const next = start + 1 < heads.length ? stateBefore(heads, start + 1) : undefined
+  if (next !== undefined && next.tsMs < sinceMs) start += 1
   let end = Math.max(
     start,
     times.findLastIndex((time) => time === undefined || time <= untilMs),

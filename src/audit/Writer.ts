@@ -167,8 +167,12 @@ export class Writer {
     return AuditError.of("BUSY", `the queue of ${stream} is full, try again`)
   }
 
-  /** Between checkpoints on_checkpoint fsyncs when somebody waits for it, once for all who do. */
+  /**
+   * Somebody waits for a level. Between checkpoints on_checkpoint fsyncs only then, once for all
+   * who wait.
+   */
   #demand(level: Level): void {
+    if (level === "signed") this.#commit.hurrySignatures()
     const isOnDemand = level === "durable" && this.#options.policy === "on_checkpoint"
     if (!isOnDemand || this.#durableDemanded) return
     this.#durableDemanded = true

@@ -1,7 +1,8 @@
 /**
  * `--acks`: one line for each record the moment it reached a level, in order within its stream.
  *
- * A slow reader holds back the lines of its stream, not the import. Source: INTERFACES, audit import.
+ * A slow reader holds back the lines of its stream, not the import.
+ * Source: INTERFACES, audit import.
  */
 import type { AppendReceipt, Level } from "../audit/Progress.ts"
 import type { Output } from "./Output.ts"

@@ -5,7 +5,7 @@
  * a bad line is known before anything behind it is appended.
  */
 import { concat } from "../base/Bytes.ts"
-import { attrsBytesMax } from "../base/Limits.ts"
+import { attrsBytesMax, recordBytesMax } from "../base/Limits.ts"
 import { format, type Json, type JsonObject, parse } from "../record/Canonical.ts"
 import { type Draft, opIdOf, parseDraft } from "../record/Draft.ts"
 import { isReserved } from "../record/Kind.ts"
@@ -18,6 +18,8 @@ export interface Taken {
   /** Line or event, from 1. */
   readonly at: number
   readonly draft: Draft
+  /** Its record may be too large, which only the writer can tell. */
+  readonly isLarge?: boolean
 }
 
 export interface Refused {
@@ -52,6 +54,17 @@ const draftOf = (line: Uint8Array | undefined, stream: string | undefined): Draf
   return draft
 }
 
+/** Units: bytes. A line of it cannot grow beyond a record's bound, not even by NFC. */
+const certainlySmall = 1100
+
+/** Units: bytes. What a writer adds to a draft: names, numbers, prev and their keys. */
+const addedBytesMax = 512
+
+const isLarge = (line: Uint8Array | undefined, draft: Draft): boolean =>
+  line !== undefined &&
+  line.length > certainlySmall &&
+  Buffer.byteLength(format({ ...draft } as unknown as JsonObject)) > recordBytesMax - addedBytesMax
+
 const refusalOf = (at: number, error: unknown): Refused => {
   if (!(error instanceof Rejected)) throw error
   return { at, code: error.code, message: error.message }
@@ -66,7 +79,8 @@ export async function* jsonLines(
   for await (const lines of readLines(file, lineBytesMax, signal)) {
     yield lines.map(({ number, bytes }): Item => {
       try {
-        return { at: number, draft: draftOf(bytes, stream) }
+        const draft = draftOf(bytes, stream)
+        return { at: number, draft, isLarge: isLarge(bytes, draft) }
       } catch (error) {
         return refusalOf(number, error)
       }
@@ -77,7 +91,41 @@ export async function* jsonLines(
 /** Events that are mapped together. */
 const eventsMax = 64
 
-const newline = Uint8Array.of(0x0a)
+const openBrace = "{".charCodeAt(0)
+const arrayStart = Uint8Array.of("[".charCodeAt(0))
+const comma = Uint8Array.of(",".charCodeAt(0))
+const arrayEnd = Uint8Array.of("]".charCodeAt(0))
+
+/** Items of events that follow one another; `at` counts from 1. */
+const mapEvents = (
+  events: ReadonlyArray<Uint8Array>,
+  name: string,
+  stream: string | undefined,
+  onCut: (member: string, events: number) => void,
+): Array<Item> => {
+  const items: Array<Item> = []
+  const places: Array<number> = []
+  const text: Array<Uint8Array> = []
+  for (const [index, event] of events.entries()) {
+    const at = index + 1
+    if (event[0] !== openBrace) {
+      items.push({ at, code: "field_type", message: "not an object" })
+      continue
+    }
+    places.push(at)
+    text.push(text.length === 0 ? arrayStart : comma, event)
+  }
+  if (text.length === 0) return items
+  const { drafts, refusals, cuts } = cloudTrailDrafts(concat(...text, arrayEnd), name, stream)
+  const placed = (event: number): number => places[event - 1] ?? event
+  for (const { event, draft } of drafts) items.push({ at: placed(event), draft })
+  for (const { event, code, message } of refusals) {
+    const bare = message.replace(`${name}, event ${event}: `, "")
+    items.push({ at: placed(event), code, message: bare })
+  }
+  for (const [member, count] of cuts) onCut(member, count)
+  return items.sort((a, b) => a.at - b.at)
+}
 
 /** CloudTrail events by docs/reference/cloudtrail.md; `onCut` counts what was cut. */
 export async function* cloudTrailEvents(
@@ -90,21 +138,12 @@ export async function* cloudTrailEvents(
   let done = 0
   let events: Array<Uint8Array> = []
   const map = (): Array<Item> => {
-    const name = nameOf(file)
-    const text = concat(...events.flatMap((event) => [event, newline]))
-    const { drafts, refusals, cuts } = cloudTrailDrafts(text, name, stream)
-    const items: Array<Item> = [
-      ...drafts.map(({ event, draft }) => ({ at: done + event, draft })),
-      ...refusals.map(({ event, code, message }) => ({
-        at: done + event,
-        code,
-        message: message.replace(`${name}, event ${event}: `, ""),
-      })),
-    ]
-    for (const [member, count] of cuts) onCut(member, count)
+    const items = mapEvents(events, nameOf(file), stream, onCut).map(
+      (item): Item => ({ ...item, at: done + item.at }),
+    )
     done += events.length
     events = []
-    return items.sort((a, b) => a.at - b.at)
+    return items
   }
   try {
     for await (const piece of readPieces(file, signal)) {
@@ -114,7 +153,7 @@ export async function* cloudTrailEvents(
       if (events.length > 0) yield map()
     }
     if (signal.aborted) return
-    events = [...split.end()]
+    for (const event of split.end()) events.push(event)
     if (events.length > 0) yield map()
   } catch (error) {
     if (events.length > 0) yield map()

@@ -1,9 +1,9 @@
 /**
- * Takes a stream of CloudTrail JSON apart into its events, whatever its size: a JSON array of events,
- * `{"Records":[…]}`, one event, or any of these one after another.
+ * Takes a stream of CloudTrail JSON apart into its events, whatever its size: a JSON array of
+ * events, `{"Records":[…]}`, one event, or any of these one after another.
  *
- * It finds only where an event begins and ends; what is inside is read by `cloudTrailDrafts`. Memory
- * holds one piece of the file and one event.
+ * It finds only where an event begins and ends; what is inside is read by `cloudTrailDrafts`.
+ * Memory holds one piece of the file and one event.
  */
 import { concat } from "../base/Bytes.ts"
 import { Rejected } from "../record/Reject.ts"
@@ -64,7 +64,11 @@ export class EventSplit {
   }
 
   #fail(detail: string): Rejected {
-    return Rejected.of("json", "", `no CloudTrail JSON at byte ${this.#offset + this.#at}: ${detail}`)
+    return Rejected.of(
+      "json",
+      "",
+      `no CloudTrail JSON at byte ${this.#offset + this.#at}: ${detail}`,
+    )
   }
 
   *#events(isEnd: boolean): Generator<Uint8Array> {

@@ -16,8 +16,7 @@ export interface FeedFailure {
 
 /** Whether the draft is to blame, not the log. */
 export const isRefusal = (error: unknown): error is Rejected | AuditError =>
-  error instanceof Rejected ||
-  (error instanceof AuditError && error.code === "OP_ID_CONFLICT")
+  error instanceof Rejected || (error instanceof AuditError && error.code === "OP_ID_CONFLICT")
 
 const inFlightMax = 1024
 

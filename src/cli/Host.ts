@@ -1,7 +1,6 @@
 /**
  * What the commands ask of the program that starts them: the log as a library, the words of the
- * invocation, and the process's streams. supervisors/main hands it in, so that this room stays below
- * the public surface.
+ * invocation. supervisors/main hands it in, so that this room stays below the public surface.
  */
 import type { ChainHead, Notice } from "../audit/AuditLog.ts"
 import type { Continued } from "../audit/Continue.ts"

@@ -87,10 +87,10 @@ const toLines = (result: ImportResult): Array<string> => {
   const from = files.length === 1 ? (files[0]?.file ?? "") : count(files.length, "file")
   const rest = refused === 0 ? "" : `, ${count(refused, "line was", "lines were")} refused`
   const trust = trustPath === undefined ? "none" : shown(trustPath)
+  const sealed = sealedText(totals, isSealed)
+  const time = `${seconds.toFixed(2)} s (${rate}/s)`
   return [
-    `${count(records, "record")} imported from ${from} in ${seconds.toFixed(2)} s (${rate}/s)${
-      sealedText(totals, isSealed)
-    }${rest}`,
+    `${count(records, "record")} imported from ${from} in ${time}${sealed}${rest}`,
     ...(cuts.size === 0 ? [] : [`cut to fit, and named in attrs.cut: ${cutText(totals)}`]),
     "",
     ...table([

@@ -4,6 +4,8 @@
  * Lines are taken in groups, those of a group chain by chain, so that chains that alternate line by
  * line cost no more than chains one after another.
  */
+import { existsSync } from "node:fs"
+import { join } from "node:path"
 import { AuditError } from "../audit/AuditError.ts"
 import { logIdOf, parseSealed, type Replay, type Sealed } from "../audit/Replay.ts"
 import type { Engine } from "../engine/Engine.ts"
@@ -85,6 +87,11 @@ class SealedRun {
     const { host, settings } = this.#context
     const writerId = settings.writerId ?? defaultWriterId()
     const logId = logIdOf(records)
+    const isNew = !existsSync(join(settings.dataDir, "trust.json")) && !existsSync(settings.walDir)
+    if (isNew && logId === undefined) {
+      const message = "the first sealed record is no StreamOpened, so it names no log"
+      throw UsageError.of("INPUT", message, "begin with the first record of a chain")
+    }
     return withRoomOptions(this.#context, { writerId }, (options) =>
       host.openReplay(options, logId),
     )

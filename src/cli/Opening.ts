@@ -85,7 +85,7 @@ export const withRoomOptions = async <A>(
   }
 }
 
-/** The writer that a chain's folder name comes from: `w` for `w+2` where `w` has that stream too. */
+/** The writer that a chain's name comes from: `w` for `w+2` where `w` has that stream too. */
 export const baseWriter = (walDir: string, writerId: string, stream: string): string => {
   const base = /^(.+)\+[1-9]\d*$/.exec(writerId)?.[1]
   const isSuccessor = base !== undefined && existsSync(chainDirectory(walDir, base, stream))
@@ -94,5 +94,7 @@ export const baseWriter = (walDir: string, writerId: string, stream: string): st
 
 /** Every writer that has chains in a WAL directory, successors left out. Errors: SinkError. */
 export const writersIn = (walDir: string): Array<string> => [
-  ...new Set(listChains(walDir).map(({ writerId, stream }) => baseWriter(walDir, writerId, stream))),
+  ...new Set(
+    listChains(walDir).map(({ writerId, stream }) => baseWriter(walDir, writerId, stream)),
+  ),
 ]

@@ -149,7 +149,8 @@ export const readPassphrase = (path: string): Uint8Array => {
   let end = bytes.length
   if (bytes[end - 1] === 0x0a) end -= 1
   if (bytes[end - 1] === 0x0d) end -= 1
-  const passphrase = bytes.slice(0, end)
+  // A copy: `slice` of what readFileSync gives is a view, which the wiping would reach.
+  const passphrase = new Uint8Array(bytes.subarray(0, end))
   bytes.fill(0)
   if (passphrase.length > 0) return passphrase
   throw UsageError.of("CONFIG", `the passphrase file ${path} is empty`)

@@ -3,10 +3,11 @@
  *
  * Listing takes sizes in the order that makes a reader beside a live writer see a consistent
  * state: checkpoints first, then `.sig`, then segments (FORMATS 4). Reading never goes beyond the
- * sizes taken then.
+ * sizes taken then, and takes the newest segment as open where it was open then.
  */
 import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs"
 import { join } from "node:path"
+import { equal } from "../base/Bytes.ts"
 import { frameBytesMax, jsonFileBytesMax, segmentHeaderBytes } from "../base/Limits.ts"
 import { parseHeader } from "../record/Frame.ts"
 import { decodeName, encodeName } from "../record/Name.ts"
@@ -19,6 +20,8 @@ export interface Numbered {
   readonly path: string
   /** Units: bytes. */
   readonly size: number
+  /** Header of the newest segment when its size was taken: a writer may seal it at any time. */
+  readonly header?: Uint8Array
 }
 
 export interface ChainFiles {
@@ -94,14 +97,43 @@ export const listChains = (root: string): Array<ChainName> => {
   }
 }
 
-/** Errors: SinkError NOT_FOUND, IO. */
+const listingsMax = 8
+
+/**
+ * The files of a chain, their sizes at one moment of its life.
+ * Errors: SinkError NOT_FOUND, IO.
+ */
 export const listChain = (directory: string): ChainFiles => {
-  let names: Array<string>
+  for (let listings = 1; ; listings++) {
+    const before = newestSegment(directory, readNames(directory))
+    const files = takeSizes(directory)
+    const newest = files.segments.at(-1)
+    // A segment that was sealed meanwhile has signatures beyond the size that was taken.
+    const isSame = before?.path === newest?.path && isSameHeader(before?.header, newest?.header)
+    if (isSame || listings === listingsMax) return files
+  }
+}
+
+const isSameHeader = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
+  a === b || (a !== undefined && b !== undefined && equal(a, b))
+
+const readNames = (directory: string): Array<string> => {
   try {
-    names = readdirSync(directory)
+    return readdirSync(directory)
   } catch (cause) {
     throw sinkError("read the directory", directory, cause)
   }
+}
+
+const newestSegment = (directory: string, names: ReadonlyArray<string>) => {
+  const newest = names.reduce((max, file) => Math.max(max, segmentNumber(file) ?? 0), 0)
+  if (newest === 0) return undefined
+  const path = join(directory, segmentName(newest))
+  return { path, header: readAt(path, 0, segmentHeaderBytes) }
+}
+
+const takeSizes = (directory: string): ChainFiles => {
+  let names = readNames(directory)
   const pick = (prefix: string, suffix: string): Array<Numbered> =>
     names
       .flatMap((file) => {
@@ -119,8 +151,12 @@ export const listChain = (directory: string): ChainFiles => {
   const manifestSignatures = map(pick("manifest-", ".sig"))
   const signatures = map(pick("wal-", ".sig"))
   // A live writer may have begun a segment since `names` was read.
-  names = readdirSync(directory)
+  names = readNames(directory)
   const segments = pick("wal-", ".seg")
+  const newest = segments.pop()
+  if (newest !== undefined) {
+    segments.push({ ...newest, header: readAt(newest.path, 0, segmentHeaderBytes) })
+  }
   return {
     directory,
     segments,
@@ -171,7 +207,9 @@ const fill = (fd: number, buffer: Uint8Array, from: number, position: number): n
 
 /** The count in a segment's header, or what is wrong with the header. Errors: SinkError. */
 export const readHeader = (segment: Numbered): ReturnType<typeof parseHeader> =>
-  parseHeader(readAt(segment.path, 0, Math.min(segment.size, segmentHeaderBytes)))
+  parseHeader(
+    segment.header ?? readAt(segment.path, 0, Math.min(segment.size, segmentHeaderBytes)),
+  )
 
 const chunkBytes = 4 << 20
 

@@ -10,7 +10,7 @@ import { controlStream } from "../../audit/AuditLog.ts"
 import type { FsyncPolicy, Signing } from "../../audit/Declaration.ts"
 import type { Level } from "../../audit/Progress.ts"
 import { Acks } from "../Acks.ts"
-import { cloudTrailEvents, type Item, jsonLines } from "../Drafts.ts"
+import { cloudTrailEvents, type Item, jsonLines, type Taken } from "../Drafts.ts"
 import { exits, UsageError } from "../Exit.ts"
 import { Feed, type FeedFailure, isRefusal } from "../Feed.ts"
 import type { Room } from "../Host.ts"
@@ -112,9 +112,18 @@ class Run {
       if (this.#feed.isFull) await this.#feed.room()
       if (this.#feed.failures.length > this.#handled) this.#lookAtFailures(file)
       if (this.stop !== undefined || signal.aborted) return
-      if ("draft" in item) this.#feed.push(item.draft, item.at)
+      if ("draft" in item && item.isLarge === true) await this.#pushAlone(item, file)
+      else if ("draft" in item) this.#feed.push(item.draft, item.at)
       else this.#refuse(file, item.at, item.code, item.message, item.isEnd === true)
     }
+  }
+
+  /** Nothing may be behind a draft that the writer may refuse. */
+  async #pushAlone({ draft, at }: Taken, file: string): Promise<void> {
+    await this.#feed.drain()
+    this.#feed.push(draft, at)
+    await this.#feed.drain()
+    this.#lookAtFailures(file)
   }
 
   /** Drafts that the log itself refused, after they were pushed. */
@@ -155,11 +164,7 @@ const refusedSum = (sum: number, { refused }: { refused: number }): number => su
 
 /** Settles what was taken; the first thing that goes wrong is kept. */
 const settle = async (run: Run, room: Room): Promise<void> => {
-  for (const step of [
-    () => room.flush(),
-    () => room.checkpoint(),
-    () => run.acknowledge(),
-  ]) {
+  for (const step of [() => room.flush(), () => room.checkpoint(), () => run.acknowledge()]) {
     try {
       await step()
     } catch (error) {
@@ -202,7 +207,8 @@ const importDrafts = async (context: Context, input: ImportInput): Promise<numbe
   })
   await output.flush()
   if (run.stop !== undefined) throw run.stop.error
-  if (signal.aborted) output.note(`stopped by a signal: ${run.totals.records} records are in the log`)
+  if (signal.aborted)
+    output.note(`stopped by a signal: ${run.totals.records} records are in the log`)
   return signal.aborted ? exits.aborted : exits.done
 }
 
