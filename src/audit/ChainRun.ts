@@ -35,6 +35,7 @@ import {
   type FsyncPolicy,
   parseDeclaration,
   type Signing,
+  signings,
   updateDeclaration,
 } from "./Declaration.ts"
 import type { Finding, FindingKind } from "./Finding.ts"
@@ -281,9 +282,11 @@ export class ChainRun {
       }
       case "ConfigUpdated": {
         const next = this.declared && updateDeclaration(this.declared, attrs)
-        if (next === undefined) return
+        if (next === undefined || this.declared === undefined) return
+        // The record that says so may still be signed the old way, where that was the weaker.
+        const isStronger = signings.indexOf(next.signing) < signings.indexOf(this.declared.signing)
         this.declared = next
-        this.declarations.push({ first: seq, signing: next.signing })
+        this.declarations.push({ first: isStronger ? seq + 1 : seq, signing: next.signing })
         return
       }
       case "Recovered": {

@@ -17,7 +17,12 @@ import type { TrackedCheckpoint } from "./CheckpointTrack.ts"
 import { type CoverageResult, judgeCoverage, type Run } from "./Coverage.ts"
 import type { Declaration } from "./Declaration.ts"
 import { compareFindings, type Finding } from "./Finding.ts"
-import { type JudgedCheckpoint, judgeCheckpoints, placeSignatures } from "./KeyJudge.ts"
+import {
+  type JudgedCheckpoint,
+  type JudgedCheckpoints,
+  judgeCheckpoints,
+  placeSignatures,
+} from "./KeyJudge.ts"
 import type { TrackedState } from "./SignatureTrack.ts"
 import { judgeTail } from "./TornTail.ts"
 import { type SegmentEnd, walkSegment } from "./Walk.ts"
@@ -156,18 +161,15 @@ const judgeSignatureEnd = (run: ChainRun, segment: Numbered, isWhole: boolean): 
     })
     if (verdict === "torn") return torn(broken.offset)
     const found = `${broken.what} (no torn tail: ${verdict})`
-    run.find("sig_invalid", headSeq, file.file, broken.offset, "a .sig entry", found)
+    run.find("frame", headSeq, file.file, broken.offset, "a .sig entry", found)
   }
 }
 
-const coverageOf = (
-  run: ChainRun,
-  checkpoints: ReadonlyArray<JudgedCheckpoint>,
-  report: (finding: Finding) => void,
-): CoverageResult =>
+const coverageOf = (run: ChainRun, { counting, doubtful }: JudgedCheckpoints): CoverageResult =>
   judgeCoverage({
-    signatures: placeSignatures(run.signatures.runs, run.input.judge, checkpoints, report),
-    checkpoints: checkpoints.map(({ first, last }) => [first, last] as const),
+    signatures: placeSignatures(run.signatures.runs, run.input.judge, counting),
+    doubtful,
+    checkpoints: counting.map(({ first, last }) => [first, last] as const),
     declared: run.declarations,
     openFrom: run.openFrom,
     headSeq: run.state.seq,
@@ -197,8 +199,9 @@ const conclude = (run: ChainRun): ChainReport => {
   if (run.timeFell > 0)
     run.notes.push(`ts_ms falls ${run.timeFell} times in ${writerId} / ${stream}`)
   for (const torn of files.torn) run.notes.push(`${torn} was cut off by an earlier recovery`)
-  const checkpoints = judgeCheckpoints(run.checkpoints.tracked, input.judge, report)
-  const coverage = coverageOf(run, checkpoints, report)
+  const judged = judgeCheckpoints(run.checkpoints.tracked, input.judge, report)
+  const checkpoints = judged.counting
+  const coverage = coverageOf(run, judged)
   run.findings.push(...input.judge.revocationFindings())
   for (const { kind, first, expected, found } of coverage.gaps) {
     run.find(kind, first, "", 0, expected, found)

@@ -173,7 +173,7 @@ export class CheckpointTrack {
         `from ${first}`,
       )
     } else if (checkpoint.prev !== this.#prev) {
-      this.#find(file, "prev_mismatch", first, this.#prev, checkpoint.prev)
+      this.#find(file, "checkpoint_gap", first, this.#prev, checkpoint.prev)
     }
   }
 
@@ -220,7 +220,7 @@ export class CheckpointTrack {
     if (cosig === undefined) return []
     const envelopes = parseEnvelopes(readSmallFile(cosig.path))
     if (!("what" in envelopes)) return envelopes
-    this.#find(cosig, "sig_invalid", first, "an envelope array", envelopes.what)
+    this.#find(cosig, "frame", first, "an envelope array", envelopes.what)
     return []
   }
 

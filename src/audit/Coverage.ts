@@ -10,10 +10,13 @@ import type { FindingKind } from "./Finding.ts"
 
 /**
  * What the `.sig` files say of a record: a signature of this strength; none; none that can be
- * placed in its window (`absent`); one of a key that nobody vouches for (`key_unknown`); or it
- * cannot be said because of damage that is reported elsewhere (`excused`).
+ * placed in its window (`absent`); one of a key that nobody vouches for, that has ended or that was
+ * compromised; or it cannot be said because of damage that is reported elsewhere (`excused`).
  */
-export type SignatureState = "record" | "batch" | "none" | "absent" | "key_unknown" | "excused"
+export type SignatureState = "record" | "batch" | "none" | "absent" | KeyDoubt | "excused"
+
+/** A key that does not count: a finding only where nothing else covers. FORMATS 7 */
+export type KeyDoubt = Extract<FindingKind, "key_unknown" | "key_expired" | "key_compromised">
 
 export interface Run<S> {
   readonly first: number
@@ -35,6 +38,8 @@ export interface CoverageInput {
   readonly signatures: ReadonlyArray<Run<SignatureState>>
   /** Ranges under a checkpoint that counts, in seq order. */
   readonly checkpoints: ReadonlyArray<readonly [number, number]>
+  /** Ranges under a checkpoint whose key does not count, in seq order. */
+  readonly doubtful: ReadonlyArray<Run<KeyDoubt>>
   /** From which seq on which signing is declared, in seq order, the first at the first record. */
   readonly declared: ReadonlyArray<{ readonly first: number; readonly signing: Signing }>
   /** First seq of the newest segment while it is unsealed; beyond the head when all are sealed. */
@@ -44,7 +49,7 @@ export interface CoverageInput {
 }
 
 export interface CoverageGap {
-  readonly kind: Extract<FindingKind, "sig_missing" | "key_unknown">
+  readonly kind: "sig_missing" | KeyDoubt
   readonly first: number
   readonly last: number
   readonly expected: string
@@ -102,6 +107,13 @@ const strengthOf = (piece: Piece): Signing | undefined =>
       ? "checkpoint"
       : undefined
 
+const doubtText: Readonly<Record<KeyDoubt, string>> = {
+  key_unknown: "one by a key that leads to no anchor",
+  key_expired: "one by a key outside its time",
+  key_compromised: "one by a revoked key",
+}
+const doubts = Object.keys(doubtText) as ReadonlyArray<KeyDoubt>
+
 const gap = (piece: Piece, kind: CoverageGap["kind"], expected: string, found: string) => ({
   kind,
   first: piece.first,
@@ -112,18 +124,25 @@ const gap = (piece: Piece, kind: CoverageGap["kind"], expected: string, found: s
 
 const weaker = (piece: Piece): CoverageGap | undefined => {
   const found = strengthOf(piece)
-  if (found === undefined || piece.state === "absent" || piece.state === "excused") return undefined
+  // Only a signature that is not there is missing; one whose key does not count is judged by that.
+  const isThere = piece.state === "record" || piece.state === "batch" || piece.state === "none"
+  if (found === undefined || !isThere) return undefined
   return isWeaker(found, piece.declared)
     ? gap(piece, "sig_missing", `a ${piece.declared} signature`, `a ${found} signature`)
     : undefined
 }
 
 /** A record that nothing covers is missing its signature unless it may still get it. */
-const uncovered = (piece: Piece, lastCovered: number): CoverageGap | undefined => {
+const uncovered = (
+  piece: Piece,
+  lastCovered: number,
+  doubtful: ReadonlyArray<Run<KeyDoubt>>,
+): CoverageGap | undefined => {
   if (piece.state === "excused") return undefined
-  if (piece.state === "key_unknown") {
-    return gap(piece, "key_unknown", "a signature that leads to an anchor", "an unknown key")
-  }
+  const doubt =
+    doubts.find((kind) => kind === piece.state) ??
+    doubtful.find(({ first, last }) => first <= piece.last && piece.first <= last)?.state
+  if (doubt !== undefined) return gap(piece, doubt, "a signature that counts", doubtText[doubt])
   const mustBeSigned = piece.state === "none" && piece.declared !== "checkpoint" && !piece.isOpen
   return piece.last < lastCovered || mustBeSigned
     ? gap(piece, "sig_missing", "a signature that covers it", "none")
@@ -141,7 +160,7 @@ export const judgeCoverage = (input: CoverageInput): CoverageResult => {
   for (const piece of all) {
     if (piece.state === "record" || piece.state === "batch") signed += piece.last - piece.first + 1
     if (!counts(piece)) provenTo ??= piece.first - 1
-    const found = counts(piece) ? weaker(piece) : uncovered(piece, lastCovered)
+    const found = counts(piece) ? weaker(piece) : uncovered(piece, lastCovered, input.doubtful)
     if (found !== undefined) gaps.push(found)
   }
   return { signed, provenTo: provenTo ?? input.headSeq, gaps }

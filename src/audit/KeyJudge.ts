@@ -32,7 +32,7 @@ import { allows, findKey, type Revoked, type Trust, type TrustKey } from "../sig
 import { verifyAnchored } from "../signing/Verifier.ts"
 import { keysDirectory, readSmallFile } from "../sink/Segment.ts"
 import type { TrackedCheckpoint } from "./CheckpointTrack.ts"
-import { appendRun, type Run, type SignatureState } from "./Coverage.ts"
+import { appendRun, type KeyDoubt, type Run, type SignatureState } from "./Coverage.ts"
 import type { Finding, FindingKind } from "./Finding.ts"
 import { certificateFiles } from "./KeyFolder.ts"
 import type { RecordKey, TrackedState } from "./SignatureTrack.ts"
@@ -209,7 +209,7 @@ const hold = <A extends { readonly keyId: string }>(
   }
 }
 
-const findingOf: Record<Exclude<Standing, "good">, FindingKind> = {
+const findingOf: Record<Exclude<Standing, "good">, KeyDoubt> = {
   early: "key_expired",
   expired: "key_expired",
   compromised: "key_compromised",
@@ -235,34 +235,42 @@ class Later {
   }
 }
 
-/** The checkpoints whose signature counts. A key that has ended needs a later one by another key. */
+export interface JudgedCheckpoints {
+  /** Those whose signature counts, in seq order. */
+  readonly counting: ReadonlyArray<JudgedCheckpoint>
+  /** Ranges under one whose key does not count. */
+  readonly doubtful: ReadonlyArray<Run<KeyDoubt>>
+}
+
+/** Which checkpoints count. A key that has ended needs a later one by another key. */
 export const judgeCheckpoints = (
   tracked: ReadonlyArray<TrackedCheckpoint>,
   judge: KeyJudge,
   report: (finding: Finding) => void,
-): Array<JudgedCheckpoint> => {
+): JudgedCheckpoints => {
   const later = new Later()
-  const judged: Array<JudgedCheckpoint> = []
-  if (judge.trust.keys.length === 0) return judged
+  const counting: Array<JudgedCheckpoint> = []
+  const doubtful: Array<Run<KeyDoubt>> = []
+  if (judge.trust.keys.length === 0) return { counting, doubtful }
   for (const checkpoint of [...tracked].reverse()) {
     const find = (kind: FindingKind, expected: string, found: string): void =>
       report({ kind, seq: checkpoint.first, file: checkpoint.file, offset: 0, expected, found })
     const keyIds: Array<KeyId> = []
-    let isUnknown = false
+    let doubt: KeyDoubt | undefined
     for (const envelope of checkpoint.envelopes) {
       const answer = judgeEnvelope(checkpoint, envelope, judge, later)
       if (answer === "good") keyIds.push(envelope.keyId)
-      else if (answer === "unknown") isUnknown = true
+      else if (answer !== "sig_invalid") doubt ??= answer
       else find(answer, "a signature that counts", `one by ${envelope.keyId}`)
     }
-    if (keyIds.length === 0) {
-      if (isUnknown) find("key_unknown", "a signature that leads to an anchor", "an unknown key")
-      continue
+    if (keyIds.length > 0) {
+      for (const keyId of keyIds) later.note(keyId, checkpoint.tsMs)
+      counting.unshift({ ...checkpoint, keyIds })
+    } else if (doubt !== undefined) {
+      doubtful.unshift({ first: checkpoint.first, last: checkpoint.last, state: doubt })
     }
-    for (const keyId of keyIds) later.note(keyId, checkpoint.tsMs)
-    judged.unshift({ ...checkpoint, keyIds })
   }
-  return judged
+  return { counting, doubtful }
 }
 
 const judgeEnvelope = (
@@ -270,7 +278,7 @@ const judgeEnvelope = (
   envelope: Envelope,
   judge: KeyJudge,
   later: Later,
-): "good" | "unknown" | FindingKind => {
+): "good" | "sig_invalid" | KeyDoubt => {
   const { trust, nowMs } = judge
   const digest = checkpoint.signedDigest
   const found = verifyAnchored(trust, "checkpoint", envelope, contexts.checkpoint, digest)
@@ -281,26 +289,25 @@ const judgeEnvelope = (
       return standing === "good" ? "good" : findingOf[standing]
     }
     case "unknown":
-      return judge.isCertified(envelope.keyId) ? "sig_invalid" : "unknown"
+      return judge.isCertified(envelope.keyId) ? "sig_invalid" : "key_unknown"
     case "unsupported":
-      return "unknown"
+      return "key_unknown"
     default:
       return "sig_invalid"
   }
 }
 
-/** Places what waited: a certified signature outside its window is absent, an anchor's is reported. */
+/** Places what waited: a certified signature outside its window counts as absent. */
 export const placeSignatures = (
   runs: ReadonlyArray<Run<TrackedState>>,
   judge: KeyJudge,
   checkpoints: ReadonlyArray<JudgedCheckpoint>,
-  report: (finding: Finding) => void,
 ): Array<Run<SignatureState>> => {
   const placed: Array<Run<SignatureState>> = []
   for (const run of runs) {
     const [strength, keyId] = split(run.state)
     if (keyId === undefined) appendRun(placed, run.first, run.last, strength)
-    else placeRun(placed, run, strength, keyId, judge, checkpoints, report)
+    else placeRun(placed, run, strength, keyId, judge, checkpoints)
   }
   return placed
 }
@@ -319,7 +326,6 @@ const placeRun = (
   keyId: string,
   judge: KeyJudge,
   checkpoints: ReadonlyArray<JudgedCheckpoint>,
-  report: (finding: Finding) => void,
 ): void => {
   for (let at = run.first; at <= run.last; ) {
     const cover = checkpoints.find(({ last }) => last >= at)
@@ -329,11 +335,8 @@ const placeRun = (
     const byOther = isCovered && cover.keyIds.some((other) => other !== keyId)
     const standing = judge.placed(keyId, byOther ? cover.tsMs : undefined)
     const isAnchor = judge.trust.keys.some((key) => key.keyId === keyId)
-    if (standing !== "good" && isAnchor) {
-      const expected = `a time in which ${keyId} counts`
-      report({ kind: findingOf[standing], seq: at, file: "", offset: 0, expected, found: standing })
-    }
-    const state = standing === "good" ? strength : isAnchor ? "excused" : "absent"
+    const isAbsent = !isAnchor && standing !== "compromised"
+    const state = standing === "good" ? strength : isAbsent ? "absent" : findingOf[standing]
     appendRun(placed, at, last, state)
     at = last + 1
   }

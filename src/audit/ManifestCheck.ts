@@ -142,13 +142,14 @@ const checkFile = (
   file: Numbered | undefined,
   seq: number,
   find: Find,
+  missing: "segment_missing" | "sig_missing",
 ): void => {
-  if (file === undefined) find("segment_missing", seq, named.file, "no such file", named.file)
+  if (file === undefined) find(missing, seq, named.file, "no such file", named.file)
   else if (file.size < named.bytes) {
     find("truncated", seq, `${named.bytes} bytes`, `${file.size}`, named.file)
   } else {
     const digest = file.size === named.bytes ? digestOf(engine, file) : `${file.size} bytes`
-    if (digest !== named.digest) find("root_mismatch", seq, named.digest, digest, named.file)
+    if (digest !== named.digest) find("hash_mismatch", seq, named.digest, digest, named.file)
   }
 }
 
@@ -162,15 +163,16 @@ const checkSegment = (check: Check, segment: Manifest.ManifestSegment, find: Fin
     files.segments.find((file) => file.number === number),
     first,
     find,
+    "segment_missing",
   )
   if (segment.sig !== null) {
-    checkFile(check, segment.sig, files.signatures.get(number ?? 0), first, find)
+    checkFile(check, segment.sig, files.signatures.get(number ?? 0), first, find, "sig_missing")
   }
   const walked = report.segments.find((found) => found.number === number)
   if (walked === undefined) return
   if (walked.first !== first || walked.count !== segment.count) {
     const found = `seq ${walked.first} and ${walked.count} frames`
-    find("root_mismatch", first, `seq ${first} and ${segment.count} frames`, found)
+    find("manifest_gap", first, `seq ${first} and ${segment.count} frames`, found)
   } else if (walked.root !== segment.root) {
     find("root_mismatch", first, segment.root, walked.root)
   }
@@ -204,8 +206,7 @@ const checkSignature = (
   const name = manifestSignatureName(file.number)
   if (sig === undefined) return find("sig_missing", seq, name, "no such file")
   const envelopes = parseEnvelopes(readSmallFile(sig.path))
-  if ("what" in envelopes)
-    return find("sig_invalid", seq, "an envelope array", envelopes.what, name)
+  if ("what" in envelopes) return find("frame", seq, "an envelope array", envelopes.what, name)
   let counts = false
   let isWrong = false
   for (const envelope of envelopes) {

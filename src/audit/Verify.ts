@@ -179,7 +179,19 @@ const crossCheck = (streams: ReadonlyArray<StreamReport>): Array<StreamReport> =
       }
     }
   }
-  return [...byName.values()]
+  return oneLog([...byName.values()])
+}
+
+/** Chains of two logs below one root: all but those of the first are in the wrong place. */
+const oneLog = (streams: ReadonlyArray<StreamReport>): Array<StreamReport> => {
+  const first = streams.find(({ log_id }) => log_id !== null)?.log_id
+  return streams.map((stream) => {
+    const { log_id, findings } = stream
+    const isKnown = findings.some(({ kind }) => kind === "wrong_log")
+    if (first == null || log_id === null || log_id === first || isKnown) return stream
+    const finding = { ...at("wrong_log", 1), expected: first, found: log_id }
+    return { ...stream, findings: [...findings, finding].sort(compareFindings) }
+  })
 }
 
 const at = (kind: Finding["kind"], seq: number) => ({ kind, seq, file: "", offset: 0 })
@@ -207,12 +219,14 @@ const damns = (stream: StreamReport): boolean =>
 
 /** A chain about which something is not known. */
 const leavesOpen = (stream: StreamReport): boolean =>
+  stream.records === 0 ||
   stream.findings.some(({ kind }) => weightOf(kind) === "uncertain") ||
   stream.proven_to < stream.head
 
 const verdictOf = (streams: ReadonlyArray<StreamReport>, options: VerifyOptions): Verdict => {
   if (streams.some(damns)) return "invalid"
-  if (options.integrity) {
+  // With anchors there is more to say than that the chains hold together.
+  if (options.integrity && options.trust === undefined) {
     return streams.some(({ findings }) => findings.some(({ kind }) => kind === "segment_missing"))
       ? "unknown"
       : "intact"
@@ -222,8 +236,7 @@ const verdictOf = (streams: ReadonlyArray<StreamReport>, options: VerifyOptions)
 }
 
 const trustText = ({ trust, integrity }: VerifyOptions): string => {
-  if (integrity) return "not asked for"
-  if (trust === undefined) return "none"
+  if (trust === undefined) return integrity ? "not asked for" : "none"
   const keys = trust.keys.map(({ keyId }) => keyId).join(", ")
   return trust.logId === undefined ? `${keys} (log not pinned)` : `${keys} for log ${trust.logId}`
 }

@@ -84,6 +84,8 @@ export class Writer {
   #running = false
   /** A batch is between the mailbox and the sink. */
   #taking = false
+  /** A task runs: until it ends nothing is written beside it. */
+  #atTask = false
   #failed: unknown
   #durableDemanded = false
   #checkpointDue = false
@@ -203,7 +205,9 @@ export class Writer {
       else {
         const task = this.#tasks.shift()
         if (task === undefined) break
+        this.#atTask = true
         await task()
+        this.#atTask = false
       }
       if (this.#mailbox.waiting > 0) await turn()
     }
@@ -216,8 +220,8 @@ export class Writer {
    */
   #startEarly(): void {
     const bytes = groupRecords * frameBytesMax
-    const isFree = !this.#taking && this.#tasks.length === 0 && this.#failed === undefined
-    if (!isFree || !this.#commit.isIdle) return
+    const isFree = !this.#taking && !this.#atTask && this.#tasks.length === 0
+    if (!isFree || this.#failed !== undefined || !this.#commit.isIdle) return
     if (this.#room < bytes) return
     const batch = this.#mailbox.take()
     if (batch !== undefined) this.#take(batch)

@@ -86,11 +86,12 @@ export class SinkWal implements Sink {
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled(this.#flushing)
-    this.#segment?.close()
-    this.#signatures?.close()
+    const files = [this.#segment, this.#signatures]
+    // First of all, so that no further fsync begins on them while one is awaited.
     this.#segment = undefined
     this.#signatures = undefined
+    await Promise.allSettled(this.#flushing)
+    for (const file of files) file?.close()
   }
 
   async #seal(segment: AppendFile): Promise<void> {

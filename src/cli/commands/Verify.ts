@@ -85,7 +85,7 @@ const streamLines = ({ streams }: LogReport): Array<string> =>
   ])
 
 /** Every chain proven to its head is one sentence, not one for each. */
-const noteLines = ({ verdict, notes, streams }: LogReport): Array<string> => {
+const noteLines = ({ verdict, notes, streams }: LogReport, hasAnchors: boolean): Array<string> => {
   const proven = new Set(
     streams
       .filter((stream) => stream.proven_to === stream.head)
@@ -94,7 +94,9 @@ const noteLines = ({ verdict, notes, streams }: LogReport): Array<string> => {
           `not proven beyond seq ${stream.proven_to} of ${stream.writer_id} / ${stream.stream}`,
       ),
   )
-  const rest = notes.filter((note) => !proven.has(note))
+  // Without an anchor nothing is proven, and the verdict's line says so once.
+  const isNews = (note: string) => hasAnchors || !note.startsWith("not proven beyond")
+  const rest = notes.filter((note) => !proven.has(note) && isNews(note))
   const shownNotes = rest.slice(0, 20).map((note) => `note: ${note}`)
   if (rest.length > 20) shownNotes.push(`note: and ${rest.length - 20} more (--json gives all)`)
   const isAll = verdict === "valid" && proven.size === streams.length
@@ -145,14 +147,15 @@ const show = (
     output.line()
     for (const line of streamLines(report)) output.line(line)
   }
-  for (const { writer_id, stream, findings } of streams) {
+  for (const { writer_id, stream, findings: all } of streams) {
+    const findings = hasAnchors ? all : withoutKeys(all)
     if (findings.length === 0) continue
     output.line()
     output.line(`${writer_id} / ${stream}`)
     for (const line of findingLines(findings)) output.line(line)
   }
   output.line()
-  for (const line of noteLines(report)) output.line(line)
+  for (const line of noteLines(report, hasAnchors)) output.line(line)
   const isUntrusted = verdict === "unknown" && !hasAnchors && records > 0
   if (isUntrusted)
     for (const line of adviceLines(context, place.root, place.flag)) output.line(line)
