@@ -28,7 +28,12 @@ export interface Figure {
   readonly machine: string
 }
 
-export const machine = `${cpus()[0]?.model.trim() ?? "unknown"}, ${cpus().length} cores, Linux ${release()}, Node ${process.versions.node}`
+const machine = [
+  cpus()[0]?.model.trim() ?? "unknown",
+  `${cpus().length} cores`,
+  `Linux ${release()}`,
+  `Node ${process.versions.node}`,
+].join(", ")
 
 const dataDir = join(import.meta.dirname, "..", "test", "data", "cloudtrail")
 
@@ -41,7 +46,8 @@ export const payload = (count: number): Array<Draft> => {
   return Array.from({ length: count }, (_, i) => {
     const draft = drafts[i % drafts.length] as Draft
     const id = createHash("sha256").update(`${i}`).digest("hex")
-    const event_id = `${id.slice(0, 8)}-${id.slice(8, 12)}-4${id.slice(13, 16)}-a${id.slice(17, 20)}-${id.slice(20, 32)}`
+    const parts = [id.slice(0, 8), id.slice(8, 12), `4${id.slice(13, 16)}`, `a${id.slice(17, 20)}`]
+    const event_id = [...parts, id.slice(20, 32)].join("-")
     const given = { ...draft, stream: "bench", attrs: { ...draft.attrs, event_id } }
     // Plain objects with shapes, as a host's code makes them.
     return JSON.parse(JSON.stringify(given)) as Draft
@@ -148,7 +154,8 @@ export const publish = (bench: string, figures: ReadonlyArray<Figure>): void => 
   for (const figure of figures) {
     const { case: name, unit, median, p05, p95, samples, reference, ratio } = figure
     const held = reference === "" ? "" : `   ${ratio} x ${reference}`
-    const line = `${name.padEnd(64)} ${median.toLocaleString("en")} ${unit}  (p05 ${p05.toLocaleString("en")}, p95 ${p95.toLocaleString("en")}, n ${samples})${held}`
+    const [m, low, high] = [median, p05, p95].map((value) => value.toLocaleString("en"))
+    const line = `${name.padEnd(64)} ${m} ${unit}  (p05 ${low}, p95 ${high}, n ${samples})${held}`
     process.stdout.write(`${wantsJson ? JSON.stringify(figure) : line}\n`)
   }
   if (!process.argv.includes("--save")) return

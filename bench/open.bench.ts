@@ -61,12 +61,12 @@ const die = (count: number, from: number): void => {
 
 try {
   const engine = engines()[0]!
-  say(
-    `writing ${records.toLocaleString("en")} records with op_id, then SIGKILL; engine ${engine.name}`,
-  )
+  const count = records.toLocaleString("en")
+  say(`writing ${count} records with op_id, then SIGKILL; engine ${engine.name}`)
   die(records, 0)
   const chain = join(dir, "wal", "svc-bench@host-1", "bench")
   const bytes = readdirSync(chain).reduce((sum, file) => sum + statSync(join(chain, file)).size, 0)
+  const gigabytes = (bytes / 1e9).toFixed(2)
   const times: Array<number> = []
   for (let i = 0; i < 7; i++) {
     const begun = performance.now()
@@ -90,7 +90,7 @@ try {
     summarize("open", calibration.name, "a second", rates),
     summarize(
       "open",
-      `open after SIGKILL, ${records.toLocaleString("en")} records, ${(bytes / 1e9).toFixed(2)} GB, op_id window rebuilt`,
+      `open after SIGKILL, ${count} records, ${gigabytes} GB, op_id window rebuilt`,
       "ms",
       times,
     ),

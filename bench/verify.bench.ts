@@ -100,7 +100,7 @@ const whole = async (engine: Engine, records: number, dir: string): Promise<Vari
   await room.close()
   const trust = parseTrust(readSmallFile(join(dir, "trust.json")))
   return {
-    name: `${engine.name} verify a whole WAL (${records.toLocaleString("en")} records, batch signatures, checkpoints)`,
+    name: `${engine.name} verify a whole WAL (${records} records, batch signatures, checkpoints)`,
     step: () => {
       const report = finish(
         verifyLog(engine, {
@@ -129,7 +129,7 @@ try {
     const records = engine.name === "native" ? 102_400 : 4_096
     variants.push(await whole(engine, records, join(dir, engine.name)))
   }
-  const rates = race(variants, Number(process.env["BENCH_ROUNDS"] ?? 20))
+  const rates = race(variants, Number(process.env.BENCH_ROUNDS ?? 20))
   publish(
     "verify",
     variants.map(({ name }) =>

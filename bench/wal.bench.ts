@@ -37,8 +37,8 @@ import {
 const drafts = payload(4096)
 const engine = engines()[0] as Engine
 // On the disk that is to be measured: below the working directory, never a tmpfs /tmp.
-const dir = mkdtempSync(join(process.env["BENCH_DIR"] ?? process.cwd(), ".bench-wal-"))
-const rounds = Number(process.env["BENCH_ROUNDS"] ?? 10)
+const dir = mkdtempSync(join(process.env.BENCH_DIR ?? process.cwd(), ".bench-wal-"))
+const rounds = Number(process.env.BENCH_ROUNDS ?? 10)
 const roundMs = 500
 
 interface Round {
@@ -196,7 +196,7 @@ const exporting = async (): Promise<void> => {
 
 try {
   say(
-    `engine ${engine.name} (${engine.signing}); payload: real CloudTrail events, about ${frameBytes} bytes a frame; disk below ${dir}`,
+    `engine ${engine.name} (${engine.signing}); about ${frameBytes} bytes a frame; disk below ${dir}`,
   )
   const calibration = calibrate(engine)
   const rates = race([calibration], 5)

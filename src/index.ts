@@ -1,7 +1,7 @@
 /**
  * Strongroom as a library: open a log, append what is worth proving, close it.
  *
- *     const room = await Strongroom.open({ writerId: "svc-gateway@inst-1", sink: "wal", wal: { dir } })
+ *     const room = await Strongroom.open({ writerId: "svc-gateway@inst-1", wal: { dir } })
  *     const receipt = await room.append({ stream: "ingress", kind: "GetServed", actor: { cap_id },
  *       subject: { content_id }, reason: "ok", attrs: {} })
  *     await receipt.reached("durable")

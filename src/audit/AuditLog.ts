@@ -251,7 +251,9 @@ export const openWal = ({ sink, newLogId }: AuditLogOptions): string => {
 const frozen = (writerId: string, stream: string, found: Finding): AuditError =>
   AuditError.of(
     "FROZEN",
-    `${writerId} / ${stream} is frozen: ${found.kind} at seq ${found.seq} (${found.file}, byte ${found.offset}); look at it with audit verify, then go on with: audit continue --writer ${writerId} --stream ${stream}`,
+    `${writerId} / ${stream} is frozen: ${found.kind} at seq ${found.seq} (${found.file}, byte ` +
+      `${found.offset}); look at it with audit verify, then go on with: ` +
+      `audit continue --writer ${writerId} --stream ${stream}`,
   )
 
 /** The log that the chains below a WAL directory belong to, by the first that says so. */

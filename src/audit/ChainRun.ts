@@ -22,13 +22,9 @@ import { RangeRoot } from "../merkle/Tree.ts"
 import { readFrame } from "../record/Frame.ts"
 import { parseBody, type RecordBody } from "../record/Record.ts"
 import { Rejected } from "../record/Reject.ts"
-import {
-  type ChainFiles,
-  type Numbered,
-  readAt,
-  segmentName,
-  signaturesName,
-} from "../sink/Segment.ts"
+import { readAt } from "../sink/ChunkReader.ts"
+import { segmentName, signaturesName } from "../sink/FileName.ts"
+import type { ChainFiles, Numbered } from "../sink/Segment.ts"
 import { CheckpointTrack } from "./CheckpointTrack.ts"
 import {
   type Declaration,

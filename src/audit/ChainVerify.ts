@@ -1,8 +1,8 @@
 /**
  * One chain, verified front to back in constant memory.
  *
- * What the tracks of ChainRun found is held against what the chain declares (Coverage). The generator gives way after every piece, so that a
- * caller can show progress, pace a scrub or stop.
+ * What the tracks of ChainRun found is held against what the chain declares (Coverage). The
+ * generator gives way after every piece, so that a caller can show progress, pace a scrub or stop.
  *
  * The scrub, the verifier and recovery all run this code. Source: FORMATS 4 to 7.
  */
@@ -11,7 +11,9 @@ import { segmentHeaderBytes, unsyncedBytesMax } from "../base/Limits.ts"
 import { headText } from "../chain/Chain.ts"
 import type { ChainState } from "../engine/Engine.ts"
 import type { RecordBody } from "../record/Record.ts"
-import { type Numbered, readAt, readHeader, segmentName } from "../sink/Segment.ts"
+import { readAt } from "../sink/ChunkReader.ts"
+import { segmentName } from "../sink/FileName.ts"
+import { type Numbered, readHeader } from "../sink/Segment.ts"
 import { type ChainInput, ChainRun, type TornBytes, type WalkedSegment } from "./ChainRun.ts"
 import type { TrackedCheckpoint } from "./CheckpointTrack.ts"
 import { type CoverageResult, judgeCoverage, type Run } from "./Coverage.ts"

@@ -2,8 +2,8 @@
  * The checkpoints of a chain, checked beside the walk over its frames.
  *
  * Ranges tile the chain, each names its predecessor's digest, and its root is rebuilt from the
- * hashes that the frames store. Whose signature counts is decided at the end, because a key that has
- * expired or was revoked needs a later checkpoint by another key.
+ * hashes that the frames store. Whose signature counts is decided at the end, because a key that
+ * has expired or was revoked needs a later checkpoint by another key.
  *
  * Source: FORMATS 5, 6, 7.
  */
@@ -15,7 +15,8 @@ import { RangeRoot } from "../merkle/Tree.ts"
 import { Rejected } from "../record/Reject.ts"
 import { DocumentError } from "../signing/Document.ts"
 import { type Envelope, parseEnvelopes } from "../signing/Envelope.ts"
-import { type ChainFiles, checkpointName, type Numbered, readSmallFile } from "../sink/Segment.ts"
+import { checkpointName } from "../sink/FileName.ts"
+import { type ChainFiles, type Numbered, readSmallFile } from "../sink/Segment.ts"
 import type { Finding, FindingKind } from "./Finding.ts"
 
 /** A checkpoint whose place and root are right; its signatures are still to be judged. */

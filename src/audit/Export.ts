@@ -18,18 +18,16 @@ import { formatEnvelopes } from "../signing/Envelope.ts"
 import { contexts } from "../signing/Message.ts"
 import type { Signer } from "../signing/Signer.ts"
 import { makeDirectory, writeFileDurably } from "../sink/Durable.ts"
+import { manifestName, manifestSignatureName, segmentNumber } from "../sink/FileName.ts"
 import {
   type ChainFiles,
   type ChainName,
   chainDirectory,
   keysDirectory,
   listChain,
-  manifestName,
-  manifestSignatureName,
   type Numbered,
   readHeader,
   readSmallFile,
-  segmentNumber,
 } from "../sink/Segment.ts"
 import { copyDurably } from "../sink/SinkExport.ts"
 import { AuditError } from "./AuditError.ts"

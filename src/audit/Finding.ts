@@ -5,7 +5,7 @@
  */
 
 /** In the order of FORMATS 7. */
-export const findingKinds = [
+const findingKinds = [
   "canon",
   "hash_mismatch",
   "prev_mismatch",

@@ -1,10 +1,10 @@
 /**
  * Which keys count in one chain, and when.
  *
- * Anchors are those of the trust set. A certificate beside the log counts as far as an anchor signed
- * it, for the log, writer and streams that it names, once the chain has announced it. When a
- * signature was made is told by the checkpoints of other keys, so everything that depends on time is
- * answered `later` and placed when the whole chain was seen.
+ * Anchors are those of the trust set. A certificate beside the log counts as far as an anchor
+ * signed it, for the log, writer and streams that it names, once the chain has announced it. When a
+ * signature was made is told by the checkpoints of other keys, so everything that depends on time
+ * is answered `later` and placed when the whole chain was seen.
  *
  * Source: FORMATS 6 and 7.
  */

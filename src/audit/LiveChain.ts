@@ -250,10 +250,14 @@ const resumeChain = async (
   pending.catch(() => undefined)
   const scrub =
     newest.number > 1
-      ? startScrub(directory, {
-          ...recoveryInput(options, place, logId, writerId, stream),
-          require: "signed",
-        })
+      ? startScrub(
+          directory,
+          {
+            ...recoveryInput(options, place, logId, writerId, stream),
+            require: "signed",
+          },
+          options.clock,
+        )
       : undefined
   const chain = { ...assemble(options, logId, opening, sink, { ...found, pending }), scrub }
   if (unsigned !== undefined || cut !== undefined) {

@@ -12,16 +12,9 @@ import { DocumentError } from "../signing/Document.ts"
 import { parseEnvelopes } from "../signing/Envelope.ts"
 import { contexts } from "../signing/Message.ts"
 import { verifyAnchored } from "../signing/Verifier.ts"
-import {
-  type ChainFiles,
-  ChunkReader,
-  listChain,
-  manifestName,
-  manifestSignatureName,
-  type Numbered,
-  readSmallFile,
-  segmentNumber,
-} from "../sink/Segment.ts"
+import { ChunkReader } from "../sink/ChunkReader.ts"
+import { manifestName, manifestSignatureName, segmentNumber } from "../sink/FileName.ts"
+import { type ChainFiles, listChain, type Numbered, readSmallFile } from "../sink/Segment.ts"
 import type { ChainReport } from "./ChainVerify.ts"
 import type { Finding, FindingKind } from "./Finding.ts"
 import type { KeyJudge } from "./KeyJudge.ts"

@@ -14,13 +14,8 @@ import { type ChainState, type Engine, frameInfoBytes } from "../engine/Engine.t
 import { readFrame } from "../record/Frame.ts"
 import { type AuditRecord, parseBody } from "../record/Record.ts"
 import { Rejected } from "../record/Reject.ts"
-import {
-  type ChainFiles,
-  type ChainName,
-  type Numbered,
-  readAt,
-  readHeader,
-} from "../sink/Segment.ts"
+import { readAt } from "../sink/ChunkReader.ts"
+import { type ChainFiles, type ChainName, type Numbered, readHeader } from "../sink/Segment.ts"
 import { AuditError } from "./AuditError.ts"
 import { judgeTail } from "./TornTail.ts"
 import { type IsTorn, unknownLogId, type WalkedFrames, walkSegment } from "./Walk.ts"

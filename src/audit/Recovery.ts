@@ -20,16 +20,11 @@ import { opIdWindow, unsyncedBytesMax } from "../base/Limits.ts"
 import { emptyChain } from "../chain/Chain.ts"
 import * as Checkpoint from "../checkpoint/Checkpoint.ts"
 import { type ChainState, flagOpId, frameInfoBytes } from "../engine/Engine.ts"
+import { readAt } from "../sink/ChunkReader.ts"
 import { temporarySuffix, writeFileDurably } from "../sink/Durable.ts"
-import {
-  type ChainFiles,
-  listChain,
-  readAt,
-  readSmallFile,
-  segmentName,
-  tornName,
-} from "../sink/Segment.ts"
-import { sinkError } from "../sink/SinkError.ts"
+import { segmentName, tornName } from "../sink/FileName.ts"
+import { type ChainFiles, listChain, readSmallFile } from "../sink/Segment.ts"
+import { attempt } from "../sink/SinkError.ts"
 import { AuditError } from "./AuditError.ts"
 import { type ChainInput, type ChainReport, type TornBytes, verifyChain } from "./ChainVerify.ts"
 import type { CheckpointHead } from "./Checkpointer.ts"
@@ -64,9 +59,11 @@ export interface RecoveredChain {
 export type RecoveryInput = Omit<ChainInput, "from" | "files" | "watch" | "require">
 
 const removeTemporaries = (directory: string): void => {
-  for (const name of readdirSync(directory)) {
-    if (name.endsWith(temporarySuffix)) unlinkSync(join(directory, name))
-  }
+  attempt("remove unfinished files from", directory, () => {
+    for (const name of readdirSync(directory)) {
+      if (name.endsWith(temporarySuffix)) unlinkSync(join(directory, name))
+    }
+  })
 }
 
 /** Copies a torn tail aside, durably, before it is cut. FORMATS 4: never deleted. */
@@ -82,15 +79,15 @@ const cutTail = async (
   while (taken.includes(tornName(base, k))) k++
   const aside = tornName(base, k)
   await writeFileDurably(join(directory, aside), readAt(path, torn.offset, torn.bytes))
-  const fd = openSync(path, "r+")
-  try {
-    ftruncateSync(fd, torn.offset)
-    fsyncSync(fd)
-  } catch (cause) {
-    throw sinkError("cut the torn tail of", path, cause)
-  } finally {
-    closeSync(fd)
-  }
+  attempt("cut the torn tail of", path, () => {
+    const fd = openSync(path, "r+")
+    try {
+      ftruncateSync(fd, torn.offset)
+      fsyncSync(fd)
+    } finally {
+      closeSync(fd)
+    }
+  })
   return aside
 }
 

@@ -2,7 +2,8 @@
  * The entries of one `.sig` file, in order, in pieces of bounded size. Source: FORMATS 4.
  */
 import { readSigEntry, type SigEntry } from "../signing/Envelope.ts"
-import { ChunkReader, type Numbered } from "../sink/Segment.ts"
+import { ChunkReader } from "../sink/ChunkReader.ts"
+import type { Numbered } from "../sink/Segment.ts"
 
 export interface PlacedEntry {
   readonly entry: SigEntry

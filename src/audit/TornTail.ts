@@ -1,8 +1,8 @@
 /**
  * Is what follows the last good frame a write that a crash cut short, or is it tampering?
  *
- * The question is decided by the conditions of FORMATS 4, all of which must hold. They are narrow on
- * purpose: one flipped byte must never become a silent truncation.
+ * The question is decided by the conditions of FORMATS 4, all of which must hold. They are narrow
+ * on purpose: one flipped byte must never become a silent truncation.
  *
  * Source: FORMATS 4, Recovery.
  */
@@ -27,7 +27,7 @@ export interface Tail {
   readonly head: string
   readonly fsync: FsyncPolicy
   readonly isNewestUnsealed: boolean
-  /** A checkpoint, a manifest or, with always, a complete `.sig` entry goes beyond the good frames. */
+  /** A checkpoint, a manifest or, with always, a complete `.sig` entry goes beyond what is good. */
   readonly isCovered: boolean
 }
 

@@ -2,9 +2,9 @@
  * The walk over the frames of one segment, fast while they are right.
  *
  * The engine checks frames in bulk. Where it stops at a wrong one, `diagnose` says what is wrong,
- * in the order of FORMATS 4: len, v, seq, canonical form, self_hash, prev. A frame that can still be
- * delimited is stepped over with its own seq and hash taken as given, so that one edit is reported
- * once and the rest of the chain is checked as well; a frame that cannot ends the walk.
+ * in the order of FORMATS 4: len, v, seq, canonical form, self_hash, prev. A frame that can still
+ * be delimited is stepped over with its own seq and hash taken as given, so that one edit is
+ * reported once and the rest of the chain is checked as well; a frame that cannot ends the walk.
  */
 import { equal } from "../base/Bytes.ts"
 import { b3, formatHash, parseHash } from "../base/Hash.ts"
@@ -14,7 +14,8 @@ import type { ChainContext, ChainState, Engine, VerifyResult } from "../engine/E
 import { type Frame, readFrame } from "../record/Frame.ts"
 import { parseBody, type RecordBody } from "../record/Record.ts"
 import { Rejected } from "../record/Reject.ts"
-import { ChunkReader, type Numbered } from "../sink/Segment.ts"
+import { ChunkReader } from "../sink/ChunkReader.ts"
+import type { Numbered } from "../sink/Segment.ts"
 import type { Finding } from "./Finding.ts"
 
 /** Frames that are right, in one piece. */

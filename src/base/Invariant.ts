@@ -8,7 +8,3 @@ export class InvariantError extends Error {
 export function invariant(holds: boolean, statement: string): asserts holds {
   if (!holds) throw new InvariantError(`invariant broken: ${statement}`)
 }
-
-export const unreachable = (value: never): never => {
-  throw new InvariantError(`unreachable: ${String(value)}`)
-}

@@ -39,9 +39,8 @@ export const nameBytesMax = 255
 /** Records sealed in one crossing of the engine's seam; bench/engine.bench.ts chose it. */
 export const batchRecordsMax = 256
 
-/** wal.rotate_bytes: default and floor. LEDGER A-134 */
+/** wal.rotate_bytes. LEDGER A-134 */
 export const rotateBytesDefault = 128 << 20
-export const rotateBytesMin = 8 << 20
 
 /** Records between two checkpoints. LEDGER A-162 */
 export const checkpointEveryDefault = 50_000

@@ -25,6 +25,8 @@ export class Feed {
   readonly #onAccepted: (receipt: AppendReceipt) => void
   readonly failures: Array<FeedFailure> = []
   accepted = 0
+  /** Drafts behind the first failure that were accepted all the same. */
+  acceptedBehind = 0
   #inFlight = 0
   #wake: (() => void) | undefined
 
@@ -60,6 +62,7 @@ export class Feed {
     this.#append(draft).then(
       (receipt) => {
         this.accepted += 1
+        if (at > (this.failures[0]?.at ?? at)) this.acceptedBehind += 1
         this.#onAccepted(receipt)
         this.#settle()
       },

@@ -105,7 +105,7 @@ export type Canonicalized =
 
 export interface Engine {
   readonly name: "native" | "js"
-  /** Which Ed25519 code signs: `aws-lc`, `node:crypto`, `noble`; `none` where the addon's may not. */
+  /** Which Ed25519 code signs: `aws-lc`, `node:crypto`, `noble`; `none` where it must not. */
   readonly signing: string
   /** Duty: copies the 32-byte seed; the caller wipes its own. */
   readonly openSigner: (seed: Uint8Array) => EngineSigner

@@ -31,27 +31,28 @@ import {
 } from "node:fs"
 import { open, rename, unlink } from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
-import { SinkError, sinkError, stateUnknown } from "./SinkError.ts"
+import { attempt, SinkError, sinkError, stateUnknown } from "./SinkError.ts"
 
 const fileMode = 0o600
 const directoryMode = 0o700
 export const temporarySuffix = ".tmp"
 
 export const syncDirectory = (path: string): void => {
-  const fd = openSync(path, "r")
+  let fd: number | undefined
   try {
+    fd = openSync(path, "r")
     fsyncSync(fd)
   } catch (cause) {
     throw stateUnknown("fsync of", path, cause)
   } finally {
-    closeSync(fd)
+    if (fd !== undefined) closeSync(fd)
   }
 }
 
 /** Creates `path` and what is missing above it, 0700, each entry fsynced into its parent. */
 export const makeDirectory = (path: string): void => {
   const full = resolve(path)
-  const found = statSync(full, { throwIfNoEntry: false })
+  const found = attempt("look for", path, () => statSync(full, { throwIfNoEntry: false }))
   if (found?.isDirectory() === true) return
   if (found !== undefined) {
     throw new SinkError({ code: "IO", path, message: `${path} is not a directory` })
@@ -69,10 +70,10 @@ export const makeDirectory = (path: string): void => {
 
 /** Refuses what others may read or write. FORMATS 4: directories 0700, files 0600. */
 export const checkPrivate = (path: string): void => {
-  const { mode } = statSync(path)
-  if ((mode & 0o077) === 0) return
-  const octal = (mode & 0o777).toString(8).padStart(4, "0")
-  const wanted = statSync(path).isDirectory() ? "0700" : "0600"
+  const found = attempt("look at", path, () => statSync(path))
+  if ((found.mode & 0o077) === 0) return
+  const octal = (found.mode & 0o777).toString(8).padStart(4, "0")
+  const wanted = found.isDirectory() ? "0700" : "0600"
   throw new SinkError({
     code: "MODE",
     path,
@@ -83,18 +84,23 @@ export const checkPrivate = (path: string): void => {
 /** FORMATS 4: names that differ only in case must not meet in one folder. */
 export const checkCaseSensitive = (directory: string): void => {
   const probe = join(directory, `~case-${process.pid}${temporarySuffix}`)
-  closeSync(openSync(probe, "w", fileMode))
-  try {
-    const other = join(directory, `~CASE-${process.pid}${temporarySuffix.toUpperCase()}`)
-    if (statSync(other, { throwIfNoEntry: false }) === undefined) return
-    throw new SinkError({
-      code: "CASE_INSENSITIVE",
-      path: directory,
-      message: `${directory} is on a case-insensitive file system, where two chains could share one folder`,
-    })
-  } finally {
-    unlinkSync(probe)
-  }
+  const other = join(directory, `~CASE-${process.pid}${temporarySuffix.toUpperCase()}`)
+  const isSensitive = attempt("write to the directory", directory, () => {
+    closeSync(openSync(probe, "w", fileMode))
+    try {
+      return statSync(other, { throwIfNoEntry: false }) === undefined
+    } finally {
+      unlinkSync(probe)
+    }
+  })
+  if (isSensitive) return
+  throw new SinkError({
+    code: "CASE_INSENSITIVE",
+    path: directory,
+    message:
+      `${directory} is on a case-insensitive file system, ` +
+      "where two chains could share one folder",
+  })
 }
 
 const writeAll = (fd: number, bytes: Uint8Array, position: number): void => {

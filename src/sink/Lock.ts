@@ -54,20 +54,29 @@ export const acquireLock = async (
 ): Promise<Lock> => {
   const path = join(walDir, folder, encodeName(writerId), `${encodeName(stream)}.lock`)
   makeDirectory(dirname(path))
-  closeSync(openSync(path, "a", 0o600))
   const open = await sqlite()
-  const database = open(path)
+  const database = attempt("open the lock", path, () => {
+    closeSync(openSync(path, "a", 0o600))
+    return open(path)
+  })
   try {
     database.exec("BEGIN IMMEDIATE")
-  } catch {
+    const text = `process ${process.pid} on ${hostname()} since ${sinceText}\n`
+    writeFileSync(`${path}.holder`, text, { mode: 0o600 })
+    return { release: () => database.close() }
+  } catch (cause) {
     database.close()
+    if (!isBusy(cause)) throw sinkError("take the lock", path, cause)
     throw new SinkError({
       code: "LOCKED",
       path,
-      message: `the chain ${writerId} / ${stream} is being written by ${holder(path)}; stop it first, or use another --writer`,
+      message:
+        `the chain ${writerId} / ${stream} is being written by ${holder(path)}; ` +
+        "stop it first, or use another --writer",
     })
   }
-  const text = `process ${process.pid} on ${hostname()} since ${sinceText}\n`
-  writeFileSync(`${path}.holder`, text, { mode: 0o600 })
-  return { release: () => database.close() }
 }
+
+/** SQLITE_BUSY: another connection holds the lock. */
+const isBusy = (cause: unknown): boolean =>
+  cause instanceof Error && "errcode" in cause && cause.errcode === 5

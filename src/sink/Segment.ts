@@ -1,17 +1,19 @@
 /**
- * The files of a chain's folder: names, listing, and reading frames in pieces of bounded size.
+ * The files of a chain's folder, listed.
  *
  * Listing takes sizes in the order that makes a reader beside a live writer see a consistent
  * state: checkpoints first, then `.sig`, then segments (FORMATS 4). Reading never goes beyond the
  * sizes taken then, and takes the newest segment as open where it was open then.
  */
-import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs"
+import { readdirSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { equal } from "../base/Bytes.ts"
-import { frameBytesMax, jsonFileBytesMax, segmentHeaderBytes } from "../base/Limits.ts"
+import { jsonFileBytesMax, segmentHeaderBytes } from "../base/Limits.ts"
 import { parseHeader } from "../record/Frame.ts"
 import { decodeName, encodeName } from "../record/Name.ts"
-import { SinkError, sinkError } from "./SinkError.ts"
+import { readAt } from "./ChunkReader.ts"
+import { numberOf, segmentName, segmentNumber } from "./FileName.ts"
+import { attempt, SinkError, sinkError } from "./SinkError.ts"
 
 /** A numbered file, its size at the time of listing. */
 export interface Numbered {
@@ -35,24 +37,6 @@ export interface ChainFiles {
   /** Names such as `wal-000002.torn-1`. */
   readonly torn: ReadonlyArray<string>
 }
-
-const numberOf = (name: string, prefix: string, suffix: string): number | undefined => {
-  if (!name.startsWith(prefix) || !name.endsWith(suffix)) return undefined
-  const digits = name.slice(prefix.length, name.length - suffix.length)
-  return /^(\d{6}|[1-9]\d{6,})$/.test(digits) ? Number(digits) : undefined
-}
-
-const pad = (number: number): string => String(number).padStart(6, "0")
-
-export const segmentName = (number: number): string => `wal-${pad(number)}.seg`
-/** The number in a segment's file name, else `undefined`. */
-export const segmentNumber = (file: string): number | undefined => numberOf(file, "wal-", ".seg")
-export const signaturesName = (number: number): string => `wal-${pad(number)}.sig`
-export const checkpointName = (number: number): string => `checkpoint-${pad(number)}.json`
-export const cosignaturesName = (number: number): string => `checkpoint-${pad(number)}.cosig`
-export const manifestName = (number: number): string => `manifest-${pad(number)}.json`
-export const manifestSignatureName = (number: number): string => `manifest-${pad(number)}.sig`
-export const tornName = (base: string, k: number): string => `${base}.torn-${k}`
 
 export const chainDirectory = (root: string, writerId: string, stream: string): string =>
   join(root, encodeName(writerId), encodeName(stream))
@@ -140,7 +124,8 @@ const takeSizes = (directory: string): ChainFiles => {
         const number = numberOf(file, prefix, suffix)
         if (number === undefined) return []
         const path = join(directory, file)
-        const size = statSync(path, { throwIfNoEntry: false })?.size
+        const found = attempt("look at", path, () => statSync(path, { throwIfNoEntry: false }))
+        const size = found?.size
         return size === undefined ? [] : [{ number, file, path, size }]
       })
       .sort((a, b) => a.number - b.number)
@@ -181,87 +166,6 @@ export const readSmallFile = (path: string): Uint8Array => {
   }
 }
 
-/** Up to `length` bytes at `position`. Errors: SinkError. */
-export const readAt = (path: string, position: number, length: number): Uint8Array => {
-  let fd: number | undefined
-  try {
-    fd = openSync(path, "r")
-    const buffer = new Uint8Array(length)
-    return buffer.subarray(0, fill(fd, buffer, 0, position))
-  } catch (cause) {
-    throw sinkError("read", path, cause)
-  } finally {
-    if (fd !== undefined) closeSync(fd)
-  }
-}
-
-const fill = (fd: number, buffer: Uint8Array, from: number, position: number): number => {
-  let at = from
-  while (at < buffer.length) {
-    const got = readSync(fd, buffer, at, buffer.length - at, position + at - from)
-    if (got === 0) break
-    at += got
-  }
-  return at
-}
-
 /** The count in a segment's header, or what is wrong with the header. Errors: SinkError. */
 export const readHeader = (segment: Numbered): ReturnType<typeof parseHeader> =>
-  parseHeader(
-    segment.header ?? readAt(segment.path, 0, Math.min(segment.size, segmentHeaderBytes)),
-  )
-
-const chunkBytes = 4 << 20
-
-/**
- * A file read front to back in chunks, keeping what was not consumed for the next one.
- * Units: chunks of 4 MiB, far above the largest frame and the largest `.sig` entry.
- */
-export class ChunkReader {
-  /** Offset in the file of the first byte of `bytes`. */
-  offset: number
-  bytes: Uint8Array = new Uint8Array(0)
-  readonly #fd: number
-  readonly #path: string
-  readonly #end: number
-  readonly #buffer: Uint8Array
-
-  /** Errors: SinkError. */
-  constructor(file: { readonly path: string; readonly size: number }, from: number) {
-    this.#path = file.path
-    this.#end = file.size
-    this.offset = Math.min(from, file.size)
-    this.#buffer = new Uint8Array(
-      Math.min(chunkBytes, Math.max(frameBytesMax, this.#end - this.offset)),
-    )
-    try {
-      this.#fd = openSync(file.path, "r")
-    } catch (cause) {
-      throw sinkError("read", file.path, cause)
-    }
-  }
-
-  /** True when `bytes` reaches the end of what is to be read. */
-  get atEnd(): boolean {
-    return this.offset + this.bytes.length >= this.#end
-  }
-
-  /** Drops `consumed` bytes and reads on behind the rest. Errors: SinkError. */
-  advance(consumed: number): void {
-    const rest = this.bytes.subarray(consumed)
-    this.offset += consumed
-    this.#buffer.set(rest)
-    const want = Math.min(this.#buffer.length, this.#end - this.offset)
-    try {
-      const position = this.offset + rest.length
-      const at = fill(this.#fd, this.#buffer.subarray(0, want), rest.length, position)
-      this.bytes = this.#buffer.subarray(0, at)
-    } catch (cause) {
-      throw sinkError("read", this.#path, cause)
-    }
-  }
-
-  close(): void {
-    closeSync(this.#fd)
-  }
-}
+  parseHeader(segment.header ?? readAt(segment.path, 0, Math.min(segment.size, segmentHeaderBytes)))

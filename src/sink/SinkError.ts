@@ -52,9 +52,20 @@ export const sinkError = (what: string, path: string, cause: unknown): SinkError
   return new SinkError({ code, path, message: `cannot ${what} ${path}: ${why}` })
 }
 
+/** Runs a system call. Errors: SinkError that says what was tried, of `sinkError` unless it is one. */
+export const attempt = <A>(what: string, path: string, call: () => A): A => {
+  try {
+    return call()
+  } catch (cause) {
+    throw cause instanceof SinkError ? cause : sinkError(what, path, cause)
+  }
+}
+
 export const stateUnknown = (what: string, path: string, cause: unknown): SinkError =>
   new SinkError({
     code: "STATE_UNKNOWN",
     path,
-    message: `${what} ${path} failed (${sentences[errnoOf(cause)] ?? errnoOf(cause)}), so what the disk holds is unknown; reopen the log to recover`,
+    message:
+      `${what} ${path} failed (${sentences[errnoOf(cause)] ?? errnoOf(cause)}), ` +
+      "so what the disk holds is unknown; reopen the log to recover",
   })

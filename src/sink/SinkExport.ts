@@ -19,20 +19,6 @@ export interface Copied {
 
 const pieceBytes = 1 << 20
 
-/** Reads a whole file into a hasher. Errors: SinkError. */
-export const digestFile = async (path: string, hasher: Hasher): Promise<Copied> => {
-  let bytes = 0
-  try {
-    for await (const piece of createReadStream(path, { highWaterMark: pieceBytes })) {
-      hasher.update(piece as Uint8Array)
-      bytes += (piece as Uint8Array).length
-    }
-  } catch (cause) {
-    throw sinkError("read", path, cause)
-  }
-  return { bytes, digest: hasher.digest() }
-}
-
 /** Copies a file by the durable sequence of Durable. Errors: SinkError. */
 export const copyDurably = async (from: string, to: string, hasher: Hasher): Promise<Copied> => {
   const temporary = to + temporarySuffix

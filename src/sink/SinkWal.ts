@@ -12,7 +12,7 @@ import { join } from "node:path"
 import { frameBytesMax } from "../base/Limits.ts"
 import { formatHeader } from "../record/Frame.ts"
 import { AppendFile, syncDirectory, writeFileDurably } from "./Durable.ts"
-import { checkpointName, segmentName, signaturesName } from "./Segment.ts"
+import { checkpointName, segmentName, signaturesName } from "./FileName.ts"
 import type { Sink } from "./Sink.ts"
 import { SinkError } from "./SinkError.ts"
 
@@ -67,7 +67,7 @@ export class SinkWal implements Sink {
 
   async sync(what: "frames" | "signatures"): Promise<void> {
     const file = what === "frames" ? this.#segment : this.#signatures
-    if (file !== undefined) await this.#flush(file.sync())
+    if (file !== undefined) await this.#flush(() => file.sync())
   }
 
   async rotate(then: "begin" | "wait"): Promise<void> {
@@ -95,14 +95,15 @@ export class SinkWal implements Sink {
   }
 
   async #seal(segment: AppendFile): Promise<void> {
-    await this.#flush(segment.syncAll())
-    if (this.#signatures !== undefined) await this.#flush(this.#signatures.syncAll())
+    await this.#flush(() => segment.syncAll())
+    const signatures = this.#signatures
+    if (signatures !== undefined) await this.#flush(() => signatures.syncAll())
     this.#attempt(() => {
       syncDirectory(this.#directory)
       const header = formatHeader(this.#count)
       segment.patch(header.subarray(countOffset, countOffset + 4), countOffset)
     })
-    await this.#flush(segment.syncAll())
+    await this.#flush(() => segment.syncAll())
     await this.close()
   }
 
@@ -116,10 +117,12 @@ export class SinkWal implements Sink {
     return join(this.#directory, name(this.#number))
   }
 
-  async #flush(flushing: Promise<void>): Promise<void> {
+  async #flush(sync: () => Promise<void>): Promise<void> {
+    // Not even begun once the state is unknown: nobody would hear how it ends.
+    const flushing = this.#attemptLater(sync)
     this.#flushing.add(flushing)
     try {
-      await this.#attemptLater(() => flushing)
+      await flushing
     } finally {
       this.#flushing.delete(flushing)
     }

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process"
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
@@ -216,6 +217,29 @@ describe("bad files and directories", () => {
     const none = await prove("egress", "1")
     expect([none.exit, none.stdout]).toEqual([1, ""])
     expect(none.stderr).toContain("there is no chain w / egress")
+  })
+})
+
+describe("a disk that is full", () => {
+  it("ends the import with exit 4, and what was acknowledged is there", async () => {
+    const cwd = folder()
+    writeFileSync(join(cwd, "big.jsonl"), drafts(30_000))
+    const main = new URL("../../supervisors/main.ts", import.meta.url).pathname
+    const flags = "--format jsonl --writer w --acks --level accepted"
+    // No file may grow beyond 3 MiB: the write fails as on a full disk. stdout is a pipe.
+    const script = `ulimit -f 3072; "${process.execPath}" "${main}" audit import big.jsonl ${flags}`
+    const { status, stdout, stderr } = spawnSync("bash", ["-c", script], {
+      cwd,
+      encoding: "utf8",
+      maxBuffer: 1 << 26,
+    })
+    expect(status, stderr).toBe(4)
+    expect(stderr).toMatch(/strongroom: cannot append to .*wal-000001\.seg: the file would become/)
+    expect(stderr).toMatch(/stopped at big\.jsonl:\d+: what stands before it is in the log/)
+    writeFileSync(join(cwd, "acks"), stdout)
+    const args = ["audit", "verify", "--trust", ".strongroom/trust.json", "--expect-head", "acks"]
+    const verified = await run(args, { cwd })
+    expect(verified.exit, verified.stdout).toBe(0)
   })
 })
 

@@ -31,7 +31,8 @@ describe("signals", () => {
       const verified = await verify(dir, "--expect-head", "acks")
       expect(verified.exit, verified.stdout).toBe(0)
       const report = JSON.parse(verified.stdout)
-      expect(report.proven_to["w/ingress"]).toBe(last.seq)
+      const ingress = report.streams.find((one: { stream: string }) => one.stream === "ingress")
+      expect(ingress.proven_to).toBe(last.seq)
       expect(readdirSync(join(dir, ".strongroom/wal/w/ingress")).sort().at(0)).toMatch(
         /^checkpoint/,
       )

@@ -63,6 +63,15 @@ export class Witness {
 
   /** Verifies the whole log below `folder`, and looks for every acknowledged record. */
   look(folder = "wal"): Seen {
+    try {
+      return this.#look(folder)
+    } catch (error) {
+      const tampers = [String(error)]
+      return { verdict: "", tampers, lost: [], records: 0, tornTails: 0, recovered: 0 }
+    }
+  }
+
+  #look(folder: string): Seen {
     const root = join(this.#dir, folder)
     const trustPath = join(this.#dir, "trust.json")
     const trust = existsSync(trustPath) ? parseTrust(readFileSync(trustPath)) : undefined
@@ -99,7 +108,9 @@ export class Witness {
       tampers: findings
         .filter(({ finding }) => weightOf(finding.kind) !== "harmless")
         .map(({ stream, finding }) => sentence(stream, finding)),
-      lost: [...missing].flatMap(([name, left]) => [...left.keys()].map((seq) => `${name}: ${seq}`)),
+      lost: [...missing].flatMap(([name, left]) =>
+        [...left.keys()].map((seq) => `${name}: ${seq}`),
+      ),
       records: report.records,
       tornTails: count("torn_tail"),
       recovered: count("recovered"),

@@ -84,6 +84,7 @@ class Run {
     }
     await this.#feed.drain()
     this.#lookAtFailures(file)
+    if (this.#feed.failures.length > 0) this.#sayWhere(file)
     tally.records = this.#feed.accepted - before
     tally.refused = this.totals.refused - this.totals.files.slice(0, -1).reduce(refusedSum, 0)
     this.totals.records = this.#feed.accepted
@@ -134,6 +135,17 @@ class Run {
     }
   }
 
+  /** What was under way when the log refused a draft may be in it: a second import must know. */
+  #sayWhere(file: string): void {
+    const first = this.#feed.failures[0]
+    if (first === undefined || this.stop === undefined) return
+    const { acceptedBehind } = this.#feed
+    const behind = acceptedBehind === 0 ? "nothing" : `${acceptedBehind} drafts`
+    const place = this.#place(file, first.at)
+    const text = `stopped at ${place}: what stands before it is in the log, ${behind} behind it`
+    this.#context.output.note(text)
+  }
+
   #fail(file: string, { at, error }: FeedFailure): void {
     if (!isRefusal(error)) this.stop ??= { place: this.#place(file, at), error }
     else this.#refuse(file, at, error.code, error.message, false)
@@ -146,9 +158,7 @@ class Run {
     this.totals.refused += 1
     if (refusals.length < refusalsShown) refusals.push({ place, code, message })
     if (!this.#input.skipBad || isEnd) {
-      const hint = isEnd
-        ? undefined
-        : "everything before it is in the log, nothing behind it; --skip-bad goes on"
+      const hint = isEnd ? undefined : "what stands before it is in the log; --skip-bad goes on"
       this.stop ??= { place, error: UsageError.of("INPUT", text, hint) }
     } else if (refusals.length < refusalsShown) this.#context.output.note(`refused ${text}`)
     else if (this.totals.refused === refusalsShown) this.#context.output.note("refused more lines")

@@ -5,8 +5,7 @@
  * takes.
  */
 import { selectEngine } from "../../engine/Select.ts"
-import type { AuditRecord } from "../../record/Record.ts"
-import { formatBody } from "../../record/Record.ts"
+import { type AuditRecord, defaultLimits, formatUnsafe } from "../../record/Record.ts"
 import { listChains } from "../../sink/Segment.ts"
 import { exits, UsageError } from "../Exit.ts"
 import { mergedMax, mergeRecords } from "../Merge.ts"
@@ -51,9 +50,9 @@ const csvCell = (value: unknown): string => {
 const csvLine = (record: AuditRecord): string =>
   fields.map((field) => csvCell(record[field])).join(",")
 
-/** Canonical, with self_hash as the last member. */
-export const sealedLine = ({ self_hash, ...body }: AuditRecord): string => {
-  const text = Buffer.from(formatBody(body, "strict")).toString("utf8")
+/** Canonical, with self_hash as the last member: what was read keeps every rule. */
+const sealedLine = ({ self_hash, ...body }: AuditRecord): string => {
+  const text = Buffer.from(formatUnsafe(body, defaultLimits)).toString("utf8")
   return `${text.slice(0, -1)},"self_hash":"${self_hash}"}`
 }
 

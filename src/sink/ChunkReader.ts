@@ -1,0 +1,85 @@
+/**
+ * Files read in pieces of bounded size, never beyond the size that was taken at listing.
+ */
+import { closeSync, openSync, readSync } from "node:fs"
+import { frameBytesMax } from "../base/Limits.ts"
+import { sinkError } from "./SinkError.ts"
+
+const fill = (fd: number, buffer: Uint8Array, from: number, position: number): number => {
+  let at = from
+  while (at < buffer.length) {
+    const got = readSync(fd, buffer, at, buffer.length - at, position + at - from)
+    if (got === 0) break
+    at += got
+  }
+  return at
+}
+
+/** Up to `length` bytes at `position`. Errors: SinkError. */
+export const readAt = (path: string, position: number, length: number): Uint8Array => {
+  let fd: number | undefined
+  try {
+    fd = openSync(path, "r")
+    const buffer = new Uint8Array(length)
+    return buffer.subarray(0, fill(fd, buffer, 0, position))
+  } catch (cause) {
+    throw sinkError("read", path, cause)
+  } finally {
+    if (fd !== undefined) closeSync(fd)
+  }
+}
+
+const chunkBytes = 4 << 20
+
+/**
+ * A file read front to back in chunks, keeping what was not consumed for the next one.
+ * Units: chunks of 4 MiB, far above the largest frame and the largest `.sig` entry.
+ */
+export class ChunkReader {
+  /** Offset in the file of the first byte of `bytes`. */
+  offset: number
+  bytes: Uint8Array = new Uint8Array(0)
+  readonly #fd: number
+  readonly #path: string
+  readonly #end: number
+  readonly #buffer: Uint8Array
+
+  /** Errors: SinkError. */
+  constructor(file: { readonly path: string; readonly size: number }, from: number) {
+    this.#path = file.path
+    this.#end = file.size
+    this.offset = Math.min(from, file.size)
+    this.#buffer = new Uint8Array(
+      Math.min(chunkBytes, Math.max(frameBytesMax, this.#end - this.offset)),
+    )
+    try {
+      this.#fd = openSync(file.path, "r")
+    } catch (cause) {
+      throw sinkError("read", file.path, cause)
+    }
+  }
+
+  /** True when `bytes` reaches the end of what is to be read. */
+  get atEnd(): boolean {
+    return this.offset + this.bytes.length >= this.#end
+  }
+
+  /** Drops `consumed` bytes and reads on behind the rest. Errors: SinkError. */
+  advance(consumed: number): void {
+    const rest = this.bytes.subarray(consumed)
+    this.offset += consumed
+    this.#buffer.set(rest)
+    const want = Math.min(this.#buffer.length, this.#end - this.offset)
+    try {
+      const position = this.offset + rest.length
+      const at = fill(this.#fd, this.#buffer.subarray(0, want), rest.length, position)
+      this.bytes = this.#buffer.subarray(0, at)
+    } catch (cause) {
+      throw sinkError("read", this.#path, cause)
+    }
+  }
+
+  close(): void {
+    closeSync(this.#fd)
+  }
+}

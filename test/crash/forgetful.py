@@ -1,0 +1,345 @@
+#!/usr/bin/env python3
+"""A file system in memory that forgets, at a power cut, what was not yet fsynced.
+
+    python forgetful.py MOUNTPOINT
+
+What POSIX promises and nothing more: the data of a file survives from its last fsync or fdatasync
+on, the names in a directory from the last fsync of that directory on, a new file is empty until it
+is fsynced itself. What was not asked for is lost (`forget`), or survives in part (`prefix`: a random
+prefix of the 512-byte pieces written, and of the changes of a directory; `scatter`: each 512-byte
+block on its own).
+
+`.forgetful` in the root takes commands and, read, answers with counters as JSON:
+
+    arm MODE SEED AFTER    cut the power before the AFTER-th change or fsync from now on; 0: never
+    cut                    cut it now: from then on everything fails with EIO
+    on                     power comes back; files that were open stay dead
+
+FORGETFUL_LIES, a list of file name endings and `dir`, names fsyncs that are answered with success
+and not made: a file system that a test must find out.
+"""
+
+import errno
+import json
+import os
+import random
+import stat
+import sys
+import time
+
+import mfusepy as fuse
+
+CONTROL = "/.forgetful"
+BLOCK = 512
+
+
+class Node:
+    """A file or directory: what is there now, what would survive, and the changes between."""
+
+    def __init__(self, mode):
+        self.mode = mode
+        self.is_dir = stat.S_ISDIR(mode)
+        self.live = {} if self.is_dir else bytearray()
+        self.kept = {} if self.is_dir else bytearray()
+        self.changes = []
+        self.links = 1
+        self.time = time.time_ns()
+
+    def change(self, *step):
+        self.changes.append(step)
+        apply(self.live, step)
+        self.time = time.time_ns()
+
+    def sync(self):
+        for step in self.changes:
+            apply(self.kept, step)
+        self.changes = []
+
+
+def apply(content, step):
+    """One step: ("write", offset, data), ("size", length), ("names", {name: node or None})."""
+    kind, *rest = step
+    if kind == "write":
+        offset, data = rest
+        if offset > len(content):
+            content.extend(bytes(offset - len(content)))
+        content[offset : offset + len(data)] = data
+    elif kind == "size":
+        (length,) = rest
+        del content[length:]
+        content.extend(bytes(length - len(content)))
+    else:
+        for name, node in rest[0].items():
+            content.pop(name, None)
+            if node is not None:
+                content[name] = node
+
+
+def pieces(changes):
+    """The same steps, writes split at block boundaries: what a disk takes one at a time."""
+    for step in changes:
+        if step[0] != "write":
+            yield step
+            continue
+        offset, data = step[1:]
+        while data:
+            room = BLOCK - offset % BLOCK
+            yield ("write", offset, data[:room])
+            offset, data = offset + room, data[room:]
+
+
+def survive_prefix(node, rng):
+    steps = list(node.changes if node.is_dir else pieces(node.changes))
+    for step in steps[: rng.randint(0, len(steps))]:
+        apply(node.kept, step)
+
+
+def survive_scatter(node, rng):
+    """Blocks reach the disk in any order, and the size on its own: what is missing reads as zero."""
+    if node.is_dir or rng.random() < 0.2:
+        survive_prefix(node, rng)
+        return
+    kept, live = node.kept, node.live
+    size = rng.choice([len(kept), len(live), rng.randint(*sorted([len(kept), len(live)]))])
+    apply(kept, ("size", size))
+    share = rng.choice([0.5, 0.9, 1])
+    for at in range(0, size, BLOCK):
+        end = min(at + BLOCK, size, len(live))
+        if at < end and rng.random() < share:
+            kept[at:end] = live[at:end]
+
+
+SURVIVORS = {"forget": lambda node, rng: None, "prefix": survive_prefix, "scatter": survive_scatter}
+
+
+def refuse(code):
+    raise fuse.FuseOSError(code)
+
+
+class Forgetful(fuse.Operations):
+    use_ns = True
+
+    def __init__(self, lies):
+        self.root = Node(stat.S_IFDIR | 0o700)
+        self.lies = [lie for lie in lies if lie]
+        self.handles = {}
+        self.next_handle = 1
+        self.is_off = False
+        self.mode = "forget"
+        self.rng = random.Random(0)
+        self.after = 0
+        self.counts = {"changes": 0, "fsyncs": 0, "lies": 0, "cuts": 0, "lost": 0}
+
+    def init_with_config(self, conn_info, config_3):
+        # Nothing may be answered from the kernel's caches, nor kept under another name.
+        config_3.direct_io = 1
+        config_3.hard_remove = 1
+        config_3.entry_timeout = config_3.attr_timeout = config_3.negative_timeout = 0
+
+    # The power.
+
+    def cut(self):
+        self.is_off = True
+        self.counts["cuts"] += 1
+        self.handles = {}
+        self.lose(self.root, set())
+
+    def lose(self, node, seen):
+        if id(node) in seen:
+            return
+        seen.add(id(node))
+        self.counts["lost"] += len(node.changes)
+        if node.changes:
+            SURVIVORS[self.mode](node, self.rng)
+        node.changes = []
+        node.live = node.kept.copy()
+        for child in node.live.values() if node.is_dir else []:
+            self.lose(child, seen)
+
+    def step(self, kind):
+        """Before every change and fsync: is this where the power is cut?"""
+        self.check()
+        self.counts[kind] += 1
+        if self.after == 0:
+            return
+        self.after -= 1
+        if self.after == 0:
+            self.cut()
+            refuse(errno.EIO)
+
+    def check(self):
+        if self.is_off:
+            refuse(errno.EIO)
+
+    def command(self, text):
+        verb, *rest = text.split()
+        if verb == "arm":
+            mode, seed, after = rest
+            self.mode, self.rng, self.after = mode, random.Random(int(seed)), int(after)
+        elif verb == "cut":
+            self.after = 0
+            if not self.is_off:
+                self.cut()
+        else:
+            self.is_off = False
+
+    def answer(self):
+        counts = {**self.counts, "off": self.is_off}
+        return json.dumps(counts).encode().ljust(1024)
+
+    # Names.
+
+    def find(self, path):
+        node = self.root
+        for name in filter(None, path.split("/")):
+            node = node.live.get(name) if node.is_dir else refuse(errno.ENOTDIR)
+            if node is None:
+                refuse(errno.ENOENT)
+        return node
+
+    def parent(self, path):
+        return self.find(os.path.dirname(path)), os.path.basename(path)
+
+    def file(self, fh):
+        if fh not in self.handles:
+            refuse(errno.EIO)
+        return self.handles[fh]
+
+    def grip(self, node, path):
+        fh, self.next_handle = self.next_handle, self.next_handle + 1
+        self.handles[fh] = (node, path)
+        return fh
+
+    def add(self, path, node):
+        folder, name = self.parent(path)
+        if name in folder.live:
+            refuse(errno.EEXIST)
+        folder.change("names", {name: node})
+
+    def getattr(self, path, fh=None):
+        if path == CONTROL:
+            return {"st_mode": stat.S_IFREG | 0o600, "st_size": 1024, "st_nlink": 1}
+        self.check()
+        node = self.handles[fh][0] if fh in self.handles else self.find(path)
+        times = {f"st_{which}time": node.time for which in "amc"}
+        size = BLOCK if node.is_dir else len(node.live)
+        return {"st_mode": node.mode, "st_size": size, "st_nlink": node.links, **times}
+
+    def readdir(self, path, fh):
+        self.check()
+        return [".", "..", *self.find(path).live]
+
+    def opendir(self, path):
+        self.check()
+        return self.grip(self.find(path), "dir")
+
+    def releasedir(self, path, fh):
+        self.handles.pop(fh, None)
+        return 0
+
+    def mkdir(self, path, mode):
+        self.step("changes")
+        self.add(path, Node(stat.S_IFDIR | mode))
+        return 0
+
+    def create(self, path, mode, fi=None):
+        self.step("changes")
+        node = Node(stat.S_IFREG | mode)
+        self.add(path, node)
+        return self.grip(node, path)
+
+    def link(self, target, source):
+        self.step("changes")
+        node = self.find(source)
+        self.add(target, node)
+        node.links += 1
+        return 0
+
+    def rename(self, old, new):
+        self.step("changes")
+        node = self.find(old)
+        folder, name = self.parent(old)
+        if os.path.dirname(old) != os.path.dirname(new):
+            refuse(errno.EXDEV)
+        folder.change("names", {name: None, os.path.basename(new): node})
+        return 0
+
+    def unlink(self, path):
+        self.step("changes")
+        node = self.find(path)
+        folder, name = self.parent(path)
+        folder.change("names", {name: None})
+        node.links -= 1
+        return 0
+
+    def rmdir(self, path):
+        if self.find(path).live:
+            refuse(errno.ENOTEMPTY)
+        return self.unlink(path)
+
+    def chmod(self, path, mode):
+        self.check()
+        node = self.find(path)
+        node.mode = stat.S_IFMT(node.mode) | mode
+        return 0
+
+    def chown(self, path, uid, gid):
+        return 0
+
+    def utimens(self, path, times=None):
+        return 0
+
+    # Contents.
+
+    def open(self, path, flags):
+        if path == CONTROL:
+            return 0
+        self.check()
+        return self.grip(self.find(path), path)
+
+    def read(self, path, size, offset, fh):
+        if path == CONTROL:
+            return self.answer()[offset : offset + size]
+        self.check()
+        return bytes(self.file(fh)[0].live[offset : offset + size])
+
+    def write(self, path, data, offset, fh):
+        if path == CONTROL:
+            self.command(data.decode())
+            return len(data)
+        self.check()
+        node = self.file(fh)[0]
+        self.step("changes")
+        node.change("write", offset, data)
+        return len(data)
+
+    def truncate(self, path, length, fh=None):
+        if path == CONTROL:
+            return 0
+        self.check()
+        node = self.file(fh)[0] if fh else self.find(path)
+        self.step("changes")
+        node.change("size", length)
+        return 0
+
+    def release(self, path, fh):
+        self.handles.pop(fh, None)
+        return 0
+
+    def fsync(self, path, datasync, fh):
+        self.check()
+        node, name = self.file(fh)
+        self.step("fsyncs")
+        if any(name.endswith(lie) for lie in self.lies):
+            self.counts["lies"] += 1
+        else:
+            node.sync()
+        return 0
+
+    def fsyncdir(self, path, datasync, fh):
+        return self.fsync(path, datasync, fh)
+
+
+if __name__ == "__main__":
+    lies = os.environ.get("FORGETFUL_LIES", "").split(",")
+    fuse.FUSE(Forgetful(lies), sys.argv[1], foreground=True, nothreads=True, fsname="forgetful")
