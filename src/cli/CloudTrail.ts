@@ -205,7 +205,7 @@ const attrsOf = (event: JsonObject, eventTsMs: number): Attrs => {
   return attrs
 }
 
-const sizeOf = (value: Json): number => utf8(Canonical.format(value)).length
+const sizeOf = (value: Json): number => Buffer.byteLength(Canonical.format(value))
 
 /** Takes the largest member out of one nested attr; names it as the event does. */
 const cutLargest = (attrs: Attrs, member: string, attr: string): string | undefined => {

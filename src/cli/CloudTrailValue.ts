@@ -28,7 +28,7 @@ const dottedQuad = /^\d{1,3}(\.\d{1,3}){3}$/
 
 /** An IPv4 or IPv6 address, with a port, in brackets, or as a network of one host. */
 const isAddress = (text: string): boolean => {
-  if (text.length > 64) return false
+  if (text.length > 64 || !/[.:]/.test(text)) return false
   const bare = text.replace(/\/(32|128)$/, "")
   const host = bare.replace(/^\[(.*)\](:\d{1,5})?$/, "$1").replace(/%[\w.-]+$/, "")
   return dottedQuad.test(host.replace(/:\d{1,5}$/, "")) || isIP(host) !== 0
@@ -73,6 +73,8 @@ const arn = (text: string): string =>
 
 /** The beginning of a long string and how many bytes follow, as `…+123`. */
 const shorten = (text: string): string => {
+  // A UTF-16 unit is at most three bytes of UTF-8.
+  if (text.length * 3 <= stringBytesMax) return text
   const bytes = utf8(text)
   if (bytes.length <= stringBytesMax) return text
   let kept = ""
@@ -96,6 +98,7 @@ const isWordPart = (char: string | undefined): boolean =>
   char !== undefined && /[\p{L}\p{N}]/u.test(char)
 
 const withoutName = (text: string, name: string): string => {
+  if (!text.includes(name)) return text
   const parts = text.split(name)
   let out = parts[0] ?? ""
   for (const part of parts.slice(1)) {
@@ -121,12 +124,8 @@ export const cleanString = (text: string, names: Names = []): string => {
   if (isAddress(text)) return ipMark
   if (secretValue.test(text)) return secretMark
   const known = principal(text) ?? arn(text)
-  return shorten(
-    names.reduce(
-      withoutName,
-      known.replace(email, (match) => hashText(match)),
-    ),
-  )
+  const anonymous = known.includes("@") ? known.replace(email, (match) => hashText(match)) : known
+  return shorten(names.reduce(withoutName, anonymous))
 }
 
 const cleanKey = (key: string, names: Names): string => {

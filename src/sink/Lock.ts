@@ -14,7 +14,7 @@ import { dirname, join } from "node:path"
 import type { DatabaseSync } from "node:sqlite"
 import { encodeName } from "../record/Name.ts"
 import { makeDirectory } from "./Durable.ts"
-import { SinkError } from "./SinkError.ts"
+import { attempt, SinkError, sinkError } from "./SinkError.ts"
 
 export interface Lock {
   readonly release: () => void

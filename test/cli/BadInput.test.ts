@@ -51,7 +51,10 @@ const bytesOf = (line: string | Uint8Array): Buffer =>
   ])
 
 describe("a bad line names file, line, code and what; what stands before it is kept", () => {
-  it.each(bad)("%s", async (_, line, code) => {
+  // Each is a start of the program, so the rest of them share one below.
+  const alone = ["a float", "a record that is too large", "invalid UTF-8", "a line without end"]
+
+  it.each(bad.filter(([name]) => alone.includes(name)))("%s", async (_, line, code) => {
     const cwd = folder()
     writeFileSync(join(cwd, "bad.jsonl"), bytesOf(line))
     const { exit, stdout, stderr } = await run([...importing, "--json"], { cwd })
@@ -62,19 +65,20 @@ describe("a bad line names file, line, code and what; what stands before it is k
     const report = JSON.parse(stdout)
     expect(report.records).toBe(2)
     expect(report.refusals).toMatchObject([{ place: "bad.jsonl:3", code }])
-    expect(report.heads.find((head: { stream: string }) => head.stream === "ingress").seq).toBe(3)
+    const ingress = report.heads.find((head: { stream: string }) => head.stream === "ingress")
+    expect(ingress.seq).toBe(3)
   })
 
-  it("keeps a valid log, and goes on with --skip-bad", async () => {
+  it("names every one of them with --skip-bad, and keeps a valid log", async () => {
     const cwd = folder()
-    const lines = bad.map(([, line]) => bytesOf(line))
-    writeFileSync(join(cwd, "bad.jsonl"), Buffer.concat(lines))
-    const skipped = await run([...importing, "--skip-bad"], { cwd })
+    writeFileSync(join(cwd, "bad.jsonl"), Buffer.concat(bad.map(([, line]) => bytesOf(line))))
+    const skipped = await run([...importing, "--skip-bad", "--json"], { cwd })
     expect(skipped.exit, skipped.stderr).toBe(0)
-    expect(skipped.stderr).toMatch(/refused bad\.jsonl:3: field_unknown: colour: an unknown field/)
-    expect(skipped.stdout).toMatch(
-      new RegExp(`${bad.length * 5} records .*${bad.length} lines were refused`),
-    )
+    expect(skipped.stderr).toContain("refused bad.jsonl:3: field_unknown: colour: an unknown field")
+    const { records, refused, refusals } = JSON.parse(skipped.stdout)
+    expect([records, refused]).toEqual([bad.length * 5, bad.length])
+    const places = refusals.map(({ place, code }: { place: string; code: string }) => [place, code])
+    expect(places).toEqual(bad.map(([, , code], i) => [`bad.jsonl:${i * 6 + 3}`, code]))
     const trust = ".strongroom/trust.json"
     const verified = await run(["audit", "verify", "--trust", trust, "--json"], { cwd })
     expect(verified.exit, verified.stdout).toBe(0)

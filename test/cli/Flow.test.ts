@@ -6,7 +6,7 @@ import { copyOf, draft, drafts, folder, imported, run } from "./Program.ts"
 const chainFolder = (data: string, stream = "ingress"): string => join(data, "wal", "w", stream)
 
 describe("from an event to a verified receipt", () => {
-  it("import, verify, prove, receipt verify [A-573]", async () => {
+  it("import, verify, prove, receipt verify", async () => {
     const { dir, trust } = await imported(20, "--json")
     const verified = await run(["audit", "verify", "--trust", trust, "--json"], { cwd: dir })
     expect(verified.exit).toBe(0)

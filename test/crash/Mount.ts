@@ -6,7 +6,8 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { missing, mountPrefix, python } from "../servers/Servers.ts"
 
-export type Forgetting = "forget" | "prefix" | "scatter"
+/** `kill` ends the process that writes and forgets nothing yet. */
+export type Forgetting = "forget" | "prefix" | "scatter" | "kill"
 
 export interface Counters {
   readonly changes: number

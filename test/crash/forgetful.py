@@ -7,7 +7,7 @@ What POSIX promises and nothing more: the data of a file survives from its last 
 on, the names in a directory from the last fsync of that directory on, a new file is empty until it
 is fsynced itself. What was not asked for is lost (`forget`), or survives in part (`prefix`: a random
 prefix of the 512-byte pieces written, and of the changes of a directory; `scatter`: each 512-byte
-block on its own).
+block on its own). With `kill` nothing is lost yet: it is the process that ended, not the power.
 
 `.forgetful` in the root takes commands and, read, answers with counters as JSON:
 
@@ -142,7 +142,8 @@ class Forgetful(fuse.Operations):
         self.is_off = True
         self.counts["cuts"] += 1
         self.handles = {}
-        self.lose(self.root, set())
+        if self.mode != "kill":
+            self.lose(self.root, set())
 
     def lose(self, node, seen):
         if id(node) in seen:

@@ -51,8 +51,9 @@ describe("beside the specification", () => {
 describe("within the repository", () => {
   const titles = (): ReadonlySet<string> => {
     const files = listFiles()
-      .filter((path) => /^(test\/.*\.test\.ts|native\/.*\.rs)$/.test(path))
-      .filter((path) => !/^test\/(conformance|ci)\//.test(path))
+      .filter((path) => /^(test\/.*\.ts|native\/.*\.rs)$/.test(path))
+      // Tests of the counting itself: their titles in data claim nothing.
+      .filter((path) => path !== "test/conformance/Claims.test.ts" && !path.startsWith("test/ci/"))
     const words = files.flatMap((path) => read(path).match(/\[[AKRF]-[^\]\n]*\]|\w+__\w+/g) ?? [])
     return new Set(words.flatMap(claimsOf))
   }
