@@ -10,6 +10,7 @@ import { dataView } from "../base/Bytes.ts"
 import { formatHash, parseHash } from "../base/Hash.ts"
 import { attrsBytesMax, recordBytesMax, segmentHeaderBytes } from "../base/Limits.ts"
 import { emptyChain, headText } from "../chain/Chain.ts"
+import * as Checkpoint from "../checkpoint/Checkpoint.ts"
 import {
   type ChainContext,
   type ChainState,
@@ -22,9 +23,10 @@ import { RangeRoot } from "../merkle/Tree.ts"
 import { readFrame } from "../record/Frame.ts"
 import { parseBody, type RecordBody } from "../record/Record.ts"
 import { Rejected } from "../record/Reject.ts"
+import { DocumentError } from "../signing/Document.ts"
 import { readAt } from "../sink/ChunkReader.ts"
 import { segmentName, signaturesName } from "../sink/FileName.ts"
-import type { ChainFiles, Numbered } from "../sink/Segment.ts"
+import { type ChainFiles, type Numbered, readSmallFile } from "../sink/Segment.ts"
 import { CheckpointTrack } from "./CheckpointTrack.ts"
 import {
   type Declaration,
@@ -115,6 +117,29 @@ const openedDeclaration = (files: ChainFiles): Declaration | undefined => {
 export const openedLogId = (files: ChainFiles): string | undefined =>
   openedDeclaration(files)?.logId
 
+/**
+ * The state before the first record of a chain whose head is not there; `undefined` for a whole one.
+ * What came before cannot be checked, what follows can: the first record says what it links to.
+ */
+const lateStart = (files: ChainFiles): ChainState | undefined => {
+  const body = firstBody(files)
+  const head = body === undefined ? undefined : parseHash(body.prev)
+  return body === undefined || head === undefined
+    ? undefined
+    : { seq: body.seq - 1, tsMs: body.ts_ms, head }
+}
+
+/** The log that a chain's first readable checkpoint names. */
+const checkpointedLogId = (files: ChainFiles): string | undefined => {
+  const first = files.checkpoints[0]
+  try {
+    return first === undefined ? undefined : Checkpoint.parse(readSmallFile(first.path)).log_id
+  } catch (error) {
+    if (error instanceof DocumentError) return undefined
+    throw error
+  }
+}
+
 /** The state of one verification; `ChainVerify` drives it. */
 export class ChainRun {
   readonly input: ChainInput
@@ -137,6 +162,8 @@ export class ChainRun {
   tornSignatures: TornBytes | undefined
   expected: Array<ExpectedHead>
   isNewestUnsealed = false
+  /** The head of the chain is not there. */
+  readonly beginsLate: boolean
   readonly segments: Array<WalkedSegment> = []
   #segmentRoot: RangeRoot | undefined
   #segmentFirst = 0
@@ -147,8 +174,11 @@ export class ChainRun {
     this.input = input
     const declared = input.from?.declared ?? openedDeclaration(input.files)
     this.declared = declared
-    this.chain = contextOf(input, declared?.logId ?? input.logId ?? unknownLogId)
-    this.state = input.from?.state ?? emptyChain
+    const logId = declared?.logId ?? input.logId ?? checkpointedLogId(input.files)
+    this.chain = contextOf(input, logId ?? unknownLogId)
+    const late = input.from === undefined ? lateStart(input.files) : undefined
+    this.beginsLate = late !== undefined
+    this.state = input.from?.state ?? late ?? emptyChain
     this.nextSeq = this.state.seq + 1
     if (declared !== undefined)
       this.declarations.push({ first: this.nextSeq, signing: declared.signing })
@@ -160,6 +190,14 @@ export class ChainRun {
     const keyOf = judge.recordKey.bind(judge)
     this.signatures = new SignatureTrack({ engine, chain, keyOf, report })
     this.checkpoints = new CheckpointTrack({ engine, chain, files, firstSeq: this.nextSeq, report })
+    if (late !== undefined) {
+      const found = `the chain begins at seq ${this.nextSeq}`
+      this.find("segment_missing", 1, segmentName(1), 0, "records from seq 1 on", found)
+      // Segment 000001 begins with seq 1: where it does not, segments were renamed.
+      if (files.segments[0]?.number === 1) {
+        this.find("seq_gap", this.nextSeq, segmentName(1), segmentHeaderBytes, "1", found)
+      }
+    }
     if (declared !== undefined && input.logId !== undefined && declared.logId !== input.logId) {
       this.find("wrong_log", 1, segmentName(1), segmentHeaderBytes, input.logId, declared.logId)
     }
@@ -187,16 +225,16 @@ export class ChainRun {
   }
 
   /** A wrong frame's stored hash stands for it: roots and links are about what was stored. */
-  wrong({ frame, body, findings, segment, offset }: WrongFrame): void {
+  wrong({ frame, seq, body, findings, segment, offset }: WrongFrame): void {
     this.findings.push(...findings)
     this.records += 1
-    if (frame.seq < this.nextSeq) return
-    if (frame.seq > this.nextSeq) this.checkpoints.hole(this.nextSeq)
+    if (seq < this.nextSeq) return
+    if (seq > this.nextSeq) this.checkpoints.hole(this.nextSeq)
     const hash = parseHash(frame.selfHash) ?? new Uint8Array(32)
-    if (frame.seq === 1) this.openedHash = frame.selfHash
+    if (seq === 1) this.openedHash = frame.selfHash
     if (body !== undefined) this.notice(body, segment.file, offset)
-    this.feed(frame.seq, hash)
-    this.nextSeq = frame.seq + 1
+    this.feed(seq, hash)
+    this.nextSeq = seq + 1
   }
 
   feed(firstSeq: number, hashes: Uint8Array): void {

@@ -67,8 +67,9 @@ export interface Step {
 function* walk(run: ChainRun): Generator<Step, void> {
   const { files, from } = run.input
   const start = from?.segment ?? 0
-  // A range that was asked for may begin behind segments that are not kept any more.
-  const base = from === undefined ? 0 : (files.segments[start]?.number ?? start + 1) - start - 1
+  // A range that was asked for, or a chain without its head, begins behind segments that are gone.
+  const isFirst = from === undefined && !run.beginsLate
+  const base = isFirst ? 0 : (files.segments[start]?.number ?? start + 1) - start - 1
   for (let index = start; index < files.segments.length; index++) {
     const segment = files.segments[index]!
     if (segment.number !== base + index + 1) {
@@ -184,7 +185,8 @@ const conclude = (run: ChainRun): ChainReport => {
   const { writerId, stream, files } = input
   const report = (finding: Finding) => void run.findings.push(finding)
   run.checkpoints.end(state.seq)
-  if (input.from === undefined && files.segments.length > 0 && run.declared === undefined) {
+  const isWhole = input.from === undefined && !run.beginsLate
+  if (isWhole && files.segments.length > 0 && run.declared === undefined) {
     run.find(
       "stream_opened",
       1,

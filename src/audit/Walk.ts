@@ -33,6 +33,7 @@ export interface WrongFrame {
   readonly segment: Numbered
   readonly offset: number
   readonly frame: Frame
+  readonly seq: number
   /** Present where the body is a canonical record. */
   readonly body: RecordBody | undefined
   readonly findings: ReadonlyArray<Finding>
@@ -67,10 +68,10 @@ const diagnoseBody = (
     if (!(error instanceof Rejected)) throw error
     return { body: undefined, findings: [find("canon", "a canonical record", error.message)] }
   }
-  const findings: Array<Finding> = []
   if (body.seq !== frame.seq) {
-    findings.push(find("frame", `seq ${frame.seq} in the body`, `seq ${body.seq}`))
+    return { body, findings: [find("frame", `seq ${frame.seq} in the body`, `seq ${body.seq}`)] }
   }
+  const findings: Array<Finding> = []
   const hash = b3(frame.body)
   const stored = parseHash(frame.selfHash)
   if (stored === undefined || !equal(hash, stored)) {
@@ -88,6 +89,16 @@ const diagnoseBody = (
     findings.push(find("prev_mismatch", headText(state), body.prev))
   }
   return { body, findings }
+}
+
+/** The seq of the body, where it is a record, else that of its frame. */
+const seqOf = (frame: Frame): number => {
+  try {
+    return parseBody(frame.body).seq
+  } catch (error) {
+    if (error instanceof Rejected) return frame.seq
+    throw error
+  }
 }
 
 /** What is wrong with the frame at an offset of `bytes`. */
@@ -120,16 +131,18 @@ const diagnose = (
     const { what, expected, found } = frame
     return at(state.seq + 1)("frame", `${what} ${expected}`, found)
   }
-  const found = diagnoseBody(chain, state, frame, at(frame.seq))
-  return { segment, offset: fileOffset, frame, ...found }
+  // The body is hashed, the frame's own seq is not.
+  const seq = seqOf(frame)
+  const found = diagnoseBody(chain, state, frame, at(seq))
+  return { segment, offset: fileOffset, frame, seq, ...found }
 }
 
 /** A frame from before the head is a replay: the chain goes on behind the head, not behind it. */
 const stepOver = (state: ChainState, wrong: WrongFrame): ChainState =>
-  wrong.frame.seq <= state.seq
+  wrong.seq <= state.seq
     ? state
     : {
-        seq: wrong.frame.seq,
+        seq: wrong.seq,
         tsMs: wrong.body?.ts_ms ?? state.tsMs,
         head: parseHash(wrong.frame.selfHash) ?? state.head,
       }
