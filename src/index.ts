@@ -13,6 +13,7 @@
 import { randomBytes } from "node:crypto"
 import { existsSync } from "node:fs"
 import { dirname, join } from "node:path"
+import { AuditError } from "./audit/AuditError.ts"
 import {
   AuditLog,
   type AuditLogOptions,
@@ -42,7 +43,7 @@ import { defaultLimits } from "./record/Record.ts"
 import type { Signer } from "./signing/Signer.ts"
 import { formatTrust, parseTrust, type Trust } from "./signing/Trust.ts"
 import { makeDirectory, writeFileDurably } from "./sink/Durable.ts"
-import { readSmallFile } from "./sink/Segment.ts"
+import { listChains, readSmallFile } from "./sink/Segment.ts"
 
 export { AuditError, type AuditErrorCode } from "./audit/AuditError.ts"
 export type { ChainHead, Notice } from "./audit/AuditLog.ts"
@@ -280,13 +281,21 @@ const prepareLog = async (options: OpenOptions, newLogId?: string): Promise<Prep
   const trustPath = dataDir === undefined ? undefined : join(dataDir, "trust.json")
   const known = trustPath !== undefined && existsSync(trustPath)
   const trust = known ? parseTrust(readSmallFile(trustPath)) : undefined
+  const isFirstStart = !known && (wal === undefined || !hasChains(wal.dir))
   const key =
     dataDir === undefined
       ? engine.openSigner(randomBytes(32))
-      : await openKey(engine, prepare(dataDir), options.passphrase, !known, tell)
+      : await openKey(engine, prepare(dataDir), options.passphrase, isFirstStart, tell)
+  if (trust !== undefined && !trust.keys.some(({ keyId }) => keyId === key.keyId)) {
+    const { keyId } = key
+    key.close()
+    throw AuditError.of("SETTINGS", `the signing key ${keyId} is not one that ${trustPath} names`)
+  }
   const logId = trust?.logId ?? newLogId ?? toHex(randomBytes(16))
   return { engine, key, trustPath, logOptions: toLogOptions(options, engine, key, trust, logId) }
 }
+
+const hasChains = (walDir: string): boolean => existsSync(walDir) && listChains(walDir).length > 0
 
 /** trust.json is written on first start and never changed. */
 const keepTrust = async (

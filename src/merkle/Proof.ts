@@ -28,14 +28,18 @@ const leaves = (leafData: Uint8Array, from: number, to?: number): Uint8Array =>
  * Shape: leafData n * 32 bytes, index < n. Cost: 2n hashes.
  * Source: RFC 9162 section 2.1.3.1.
  */
-export const proveInclusion = (leafData: Uint8Array, index: number): Uint8Array[] => {
+export const proveInclusion = (
+  leafData: Uint8Array,
+  index: number,
+  rootOf: (leafData: Uint8Array) => Uint8Array = root,
+): Uint8Array[] => {
   const size = leafCount(leafData)
   invariant(Number.isInteger(index) && index >= 0 && index < size, "index < size")
   if (size === 1) return []
   const k = split(size)
   return index < k
-    ? [...proveInclusion(leaves(leafData, 0, k), index), root(leaves(leafData, k))]
-    : [...proveInclusion(leaves(leafData, k), index - k), root(leaves(leafData, 0, k))]
+    ? [...proveInclusion(leaves(leafData, 0, k), index, rootOf), rootOf(leaves(leafData, k))]
+    : [...proveInclusion(leaves(leafData, k), index - k, rootOf), rootOf(leaves(leafData, 0, k))]
 }
 
 /**
