@@ -8,6 +8,8 @@ import { createHash, generateKeyPairSync, sign } from "node:crypto"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { cpus, release } from "node:os"
 import { join } from "node:path"
+import { Bench } from "tinybench"
+import { invariant } from "../src/base/Invariant.ts"
 import { cloudTrailDrafts } from "../src/cli/CloudTrail.ts"
 import type { Engine } from "../src/engine/Engine.ts"
 import { openJs } from "../src/engine/EngineJs.ts"
@@ -108,22 +110,21 @@ export interface Variant {
 }
 
 /** Rates in units a second: samples of 100 ms, the variants taking turns. */
-export const race = (
+export const race = async (
   variants: ReadonlyArray<Variant>,
   rounds: number,
-): Map<string, Array<number>> => {
+): Promise<Map<string, Array<number>>> => {
   const rates = new Map<string, Array<number>>(variants.map(({ name }) => [name, []]))
   for (let round = 0; round <= rounds; round++) {
+    const units = new Map<string, number>()
+    const bench = new Bench({ time: 100, iterations: 1, warmup: false })
     for (const { name, step } of variants) {
-      const begun = performance.now()
-      let units = 0
-      let now = begun
-      while (now - begun < 100) {
-        units += step()
-        now = performance.now()
-      }
+      bench.add(name, () => void units.set(name, (units.get(name) ?? 0) + step()))
+    }
+    for (const { name, result } of await bench.run()) {
+      invariant("totalTime" in result, `${name} ran`)
       // The first round warms up.
-      if (round > 0) rates.get(name)?.push((units * 1000) / (now - begun))
+      if (round > 0) rates.get(name)?.push(((units.get(name) ?? 0) * 1000) / result.totalTime)
     }
   }
   return rates

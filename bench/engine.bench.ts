@@ -186,7 +186,7 @@ const variants = [
   hand,
   ...all.flatMap(phases),
 ]
-const rates = race(variants, Number(process.env.BENCH_ROUNDS ?? 20))
+const rates = await race(variants, Number(process.env.BENCH_ROUNDS ?? 20))
 const base = summarize("engine", hand.name, "records/s", rates.get(hand.name) ?? [])
 const figures: Array<Figure> = variants.map(({ name }) => {
   const isSeal = name.includes("sealBatch")

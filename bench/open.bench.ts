@@ -85,7 +85,7 @@ try {
     die(2_000, records + i * 2_000)
   }
   const calibration = calibrate(engine)
-  const rates = race([calibration], 5).get(calibration.name) ?? []
+  const rates = (await race([calibration], 5)).get(calibration.name) ?? []
   publish("open", [
     summarize("open", calibration.name, "a second", rates),
     summarize(

@@ -129,7 +129,7 @@ try {
     const records = engine.name === "native" ? 102_400 : 4_096
     variants.push(await whole(engine, records, join(dir, engine.name)))
   }
-  const rates = race(variants, Number(process.env.BENCH_ROUNDS ?? 20))
+  const rates = await race(variants, Number(process.env.BENCH_ROUNDS ?? 20))
   publish(
     "verify",
     variants.map(({ name }) =>

@@ -196,10 +196,10 @@ const exporting = async (): Promise<void> => {
 
 try {
   say(
-    `engine ${engine.name} (${engine.signing}); about ${frameBytes} bytes a frame; disk below ${dir}`,
+    `engine ${engine.name} (${engine.signing}); frames of about ${frameBytes} bytes; below ${dir}`,
   )
   const calibration = calibrate(engine)
-  const rates = race([calibration], 5)
+  const rates = await race([calibration], 5)
   figures.push(summarize("wal", calibration.name, "a second", rates.get(calibration.name) ?? []))
   for (const inFlight of [64, 256]) await compare(inFlight, "batch")
   await compare(256, "checkpoint")

@@ -52,7 +52,7 @@ export const sinkError = (what: string, path: string, cause: unknown): SinkError
   return new SinkError({ code, path, message: `cannot ${what} ${path}: ${why}` })
 }
 
-/** Runs a system call. Errors: SinkError that says what was tried, of `sinkError` unless it is one. */
+/** Runs a system call. Errors: SinkError that says what was tried. */
 export const attempt = <A>(what: string, path: string, call: () => A): A => {
   try {
     return call()

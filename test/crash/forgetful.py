@@ -131,10 +131,12 @@ class Forgetful(fuse.Operations):
         self.counts = {"changes": 0, "fsyncs": 0, "lies": 0, "cuts": 0, "lost": 0}
 
     def init_with_config(self, conn_info, config_3):
-        # Nothing may be answered from the kernel's caches, nor kept under another name.
+        # No data and no size may come from the kernel's caches, nor a file be kept under another
+        # name. A name may: whoever uses it asks here, where it may be gone.
         config_3.direct_io = 1
         config_3.hard_remove = 1
-        config_3.entry_timeout = config_3.attr_timeout = config_3.negative_timeout = 0
+        config_3.attr_timeout = config_3.negative_timeout = 0
+        config_3.entry_timeout = 60
 
     # The power.
 
