@@ -166,7 +166,10 @@ export class Strongroom {
     const { engine, key, trustPath, logOptions } = await prepareLog(options)
     try {
       const log = await AuditLog.open(logOptions)
-      await keepTrust(trustPath, log.logId, key)
+      await keepTrust(trustPath, log.logId, key).catch(async (error: unknown) => {
+        await log.close().catch(() => undefined)
+        throw error
+      })
       const walDir = options.sink === "ram" ? undefined : options.wal?.dir
       const exportDir = options.export?.dir
       return new Strongroom({ log, key, engine, walDir, exportDir, trustPath })

@@ -18,7 +18,13 @@ import { chainDirectory, listChain, listChains } from "../sink/Segment.ts"
 import { AuditError } from "./AuditError.ts"
 import { openedLogId } from "./ChainVerify.ts"
 import type { Finding } from "./Finding.ts"
-import { type AuditLogOptions, currentWriterId, type LiveChain, openChain } from "./LiveChain.ts"
+import {
+  type AuditLogOptions,
+  abandonChain,
+  currentWriterId,
+  type LiveChain,
+  openChain,
+} from "./LiveChain.ts"
 import type { AppendReceipt } from "./Progress.ts"
 import { readRecords } from "./Read.ts"
 
@@ -42,8 +48,8 @@ export class AuditLog {
   readonly #chains = new Map<string, Promise<LiveChain | Finding>>()
   /** Chains that are open already, so that an append need not wait for a promise. */
   readonly #open = new Map<string, LiveChain>()
-  /** `writer / stream` of chains that the control chain announces. */
-  readonly #announced = new Set<string>()
+  /** By `writer / stream`: self_hash of the first record, as the control chain announces it. */
+  readonly #announced = new Map<string, string>()
   /** What the control chain says is frozen, so that reopening does not repeat it. */
   readonly #frozen = new Set<string>()
   #closing = false
@@ -119,7 +125,11 @@ export class AuditLog {
     await Promise.allSettled(this.#chains.values())
     const failures: Array<unknown> = []
     const keep = (error: unknown): void => void failures.push(error)
-    if (this.#options.signer !== undefined) await this.checkpoint().catch(keep)
+    if (this.#options.signer !== undefined) {
+      // What still waits in the queues belongs under the last checkpoint too.
+      await this.flush().catch(keep)
+      await this.checkpoint().catch(keep)
+    }
     await this.#closeChains().catch(keep)
     if (failures.length > 0) throw failures[0]
   }
@@ -155,18 +165,35 @@ export class AuditLog {
   }
 
   async #openOne(stream: string): Promise<LiveChain | Finding> {
-    const chain = await openChain(this.#options, this.logId, stream)
+    const chain = await openChain(this.#optionsFor(stream), this.logId, stream)
     if (!("intake" in chain)) {
       await this.#sayFrozen(stream, chain)
       return chain
     }
+    if (stream !== controlStream) {
+      await this.#announce(chain).catch(async (error: unknown) => {
+        await abandonChain(chain)
+        chain.lock?.release()
+        throw error
+      })
+    }
     this.#open.set(stream, chain)
-    if (stream !== controlStream) await this.#announce(chain)
     chain.scrub?.done.then(
       (finding) => finding && this.#freeze(chain, finding),
       (error: unknown) => this.#options.notice({ event: "trouble", stream, error }),
     )
     return chain
+  }
+
+  /** A chain that was announced has its first record: one without it was rolled back. */
+  #optionsFor(stream: string): AuditLogOptions {
+    const { sink, writerId: ours, expectHeads } = this.#options
+    if (sink.kind === "ram") return this.#options
+    const writerId = currentWriterId(sink.dir, ours, stream)
+    const selfHash = this.#announced.get(`${writerId} / ${stream}`)
+    if (selfHash === undefined) return this.#options
+    const announced = { writerId, stream, seq: 1, selfHash, file: "" }
+    return { ...this.#options, expectHeads: [...expectHeads, announced] }
   }
 
   /** The scrub found tampering: nothing more is written to the chain. */
@@ -191,7 +218,7 @@ export class AuditLog {
     const { self_hash } = read(1)
     await control.intake.appendOwn("ChainOpened", { writer_id: writerId, stream, self_hash })
     await control.intake.writer.flush()
-    this.#announced.add(`${writerId} / ${stream}`)
+    this.#announced.set(`${writerId} / ${stream}`, self_hash)
   }
 
   async #sayFrozen(stream: string, finding: Finding): Promise<void> {
@@ -213,7 +240,9 @@ export class AuditLog {
     const name = { writerId, stream: controlStream }
     for (const { record } of readRecords(this.#options.engine, name, files, 1)) {
       const { kind, attrs } = record
-      if (kind === "ChainOpened") this.#announced.add(`${attrs.writer_id} / ${attrs.stream}`)
+      if (kind === "ChainOpened") {
+        this.#announced.set(`${attrs.writer_id} / ${attrs.stream}`, String(attrs.self_hash))
+      }
       if (kind !== "Frozen") continue
       const position = attrs.position as JsonObject
       this.#frozen.add(`${position.stream} ${attrs.finding} ${position.seq}`)

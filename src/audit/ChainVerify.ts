@@ -115,14 +115,19 @@ function* walkOne(run: ChainRun, segment: Numbered, isNewest: boolean): Generato
 
 function* walkFrames(run: ChainRun, segment: Numbered): Generator<Step, SegmentEnd> {
   const walk = walkSegment(run.input.engine, run.chain, segment, run.state, run.isTorn.bind(run))
-  let step = walk.next()
-  for (; !step.done; step = walk.next()) {
-    if ("result" in step.value) {
-      run.frames(step.value)
-      yield { records: step.value.result.count, bytes: step.value.result.bytes }
-    } else run.wrong(step.value)
+  try {
+    let step = walk.next()
+    for (; !step.done; step = walk.next()) {
+      if ("result" in step.value) {
+        run.frames(step.value)
+        yield { records: step.value.result.count, bytes: step.value.result.bytes }
+      } else run.wrong(step.value)
+    }
+    return step.value
+  } finally {
+    // A scrub that is stopped leaves files open else.
+    walk.return(undefined as never)
   }
-  return step.value
 }
 
 const withReason = (finding: Finding, notTorn: string | undefined): Finding =>
@@ -186,7 +191,8 @@ const conclude = (run: ChainRun): ChainReport => {
   const report = (finding: Finding) => void run.findings.push(finding)
   run.checkpoints.end(state.seq)
   const isWhole = input.from === undefined && !run.beginsLate
-  if (isWhole && files.segments.length > 0 && run.declared === undefined) {
+  // A crash may leave the first segment without a record: then there is no seq 1 to miss.
+  if (isWhole && run.nextSeq > 1 && run.declared === undefined) {
     run.find(
       "stream_opened",
       1,
@@ -239,6 +245,10 @@ const conclude = (run: ChainRun): ChainReport => {
  */
 export function* verifyChain(input: ChainInput): Generator<Step, ChainReport> {
   const run = new ChainRun(input)
-  yield* walk(run)
+  try {
+    yield* walk(run)
+  } finally {
+    run.signatures.close()
+  }
   return conclude(run)
 }

@@ -11,16 +11,15 @@ import type { Clock } from "../base/Clock.ts"
 import { b3Text, formatHash, genesis } from "../base/Hash.ts"
 import type { ChainContext, Engine, EngineSigner } from "../engine/Engine.ts"
 import { canonicalizeValue } from "../record/Canonical.ts"
-import { readFrame } from "../record/Frame.ts"
 import { checkStream } from "../record/Name.ts"
-import { type AuditRecord, parseBody, type RecordLimits } from "../record/Record.ts"
+import type { AuditRecord, RecordLimits } from "../record/Record.ts"
 import { formatSigEntry } from "../signing/Envelope.ts"
 import { batchDigest, contexts } from "../signing/Message.ts"
 import type { Signer } from "../signing/Signer.ts"
 import type { Trust } from "../signing/Trust.ts"
 import { makeDirectory } from "../sink/Durable.ts"
 import { acquireLock, type Lock } from "../sink/Lock.ts"
-import { chainDirectory, listChain } from "../sink/Segment.ts"
+import { chainDirectory } from "../sink/Segment.ts"
 import type { Sink } from "../sink/Sink.ts"
 import { SinkRam } from "../sink/SinkRam.ts"
 import { SinkWal } from "../sink/SinkWal.ts"
@@ -37,9 +36,16 @@ import type { Finding } from "./Finding.ts"
 import { Intake } from "./Intake.ts"
 import { KeyJudge } from "./KeyJudge.ts"
 import { exportedTo } from "./ManifestCheck.ts"
-import { readRecords } from "./Read.ts"
-import { type FrozenChain, type RecoveredChain, type RecoveryInput, recover } from "./Recovery.ts"
+import {
+  type FreshChain,
+  type FrozenChain,
+  freshChain,
+  type RecoveredChain,
+  type RecoveryInput,
+  recover,
+} from "./Recovery.ts"
 import { type Scrub, startScrub } from "./Scrub.ts"
+import { readStored } from "./StoredRecord.ts"
 import type { ExpectedPosition } from "./Verify.ts"
 import { Writer } from "./Writer.ts"
 
@@ -167,7 +173,7 @@ export const openChain = async (
     }
     const chain = { writerId, stream, lock }
     return found.kind === "fresh"
-      ? await beginChain(options, logId, chain, undefined)
+      ? await beginChain(options, logId, chain, undefined, found)
       : await resumeChain(options, place, logId, chain, found)
   } catch (error) {
     lock.release()
@@ -186,10 +192,10 @@ export const lockChain = (
 const recoverChain = async (
   place: WalPlace,
   input: RecoveryInput,
-): Promise<RecoveredChain | FrozenChain | { readonly kind: "fresh" }> => {
+): Promise<RecoveredChain | FrozenChain | FreshChain> => {
   const directory = chainDirectory(place.dir, input.writerId, input.stream)
   const isKnown = existsSync(directory) || input.exportedTo > 0 || input.expected.length > 0
-  if (!isKnown) return { kind: "fresh" }
+  if (!isKnown) return freshChain
   makeDirectory(directory)
   return recover(directory, input)
 }
@@ -206,6 +212,7 @@ export const beginChain = async (
   logId: string,
   opening: Opening,
   successorOf: Predecessor | undefined,
+  { newest, cut }: FreshChain = freshChain,
 ): Promise<LiveChain> => {
   const { sink: place } = options
   const { writerId, stream } = opening
@@ -214,7 +221,6 @@ export const beginChain = async (
   else {
     const directory = chainDirectory(place.dir, writerId, stream)
     makeDirectory(directory)
-    const newest = { number: 0, count: 0, open: false }
     sink = new SinkWal({ directory, rotateBytes: place.rotateBytes, newest })
   }
   const chain = assemble(options, logId, opening, sink, {
@@ -224,9 +230,29 @@ export const beginChain = async (
     opIds: new Map(),
   })
   const attrs = formatDeclaration({ ...declarationOf(options, logId), successorOf })
-  await chain.intake.appendOwn("StreamOpened", attrs)
-  await chain.intake.writer.flush()
-  return chain
+  return opened(chain, async () => {
+    await chain.intake.appendOwn("StreamOpened", attrs)
+    if (cut !== undefined) await sayRecovered(options, chain, undefined, cut)
+  })
+}
+
+/** The chain after its first records are written; nothing of it stays open where that fails. */
+const opened = async (chain: LiveChain, write: () => Promise<void>): Promise<LiveChain> => {
+  try {
+    await write()
+    await chain.intake.writer.flush()
+    return chain
+  } catch (error) {
+    await abandonChain(chain)
+    throw error
+  }
+}
+
+/** Stops and closes all of a chain but its lock; what fails meanwhile is told by somebody else. */
+export const abandonChain = async ({ scrub, intake }: LiveChain): Promise<void> => {
+  scrub?.stop()
+  scrub?.done.catch(() => undefined)
+  await intake.writer.close().catch(() => undefined)
 }
 
 const resumeChain = async (
@@ -244,7 +270,6 @@ const resumeChain = async (
   }
   const directory = chainDirectory(place.dir, writerId, stream)
   const sink = new SinkWal({ directory, rotateBytes: place.rotateBytes, newest })
-  if (unsigned !== undefined) signFound(options, logId, opening, sink, declared, unsigned)
   // Reading older segments may take a while, and only the next checkpoint waits for it.
   const pending = new Promise<Uint8Array>((done) => setImmediate(() => done(found.pending())))
   pending.catch(() => undefined)
@@ -260,12 +285,13 @@ const resumeChain = async (
         )
       : undefined
   const chain = { ...assemble(options, logId, opening, sink, { ...found, pending }), scrub }
-  if (unsigned !== undefined || cut !== undefined) {
-    await sayRecovered(options, chain, unsigned, cut)
-  }
-  await updateConfig(chain, declared, declarationOf(options, logId))
-  await chain.intake.writer.flush()
-  return chain
+  return opened(chain, async () => {
+    if (unsigned !== undefined) signFound(options, logId, opening, sink, declared, unsigned)
+    if (unsigned !== undefined || cut !== undefined) {
+      await sayRecovered(options, chain, unsigned, cut)
+    }
+    await updateConfig(chain, declared, declarationOf(options, logId))
+  })
 }
 
 const sayRecovered = async (
@@ -361,36 +387,9 @@ const assemble = (
     queueDepth,
     onTrouble: (error) => options.notice({ event: "trouble", stream, error }),
   })
-  const read = (seq: number) => readStored(options, sink, writerId, stream, seq)
+  const walDir = options.sink.kind === "wal" ? options.sink.dir : undefined
+  const name = { writerId, stream }
+  const read = (seq: number) => readStored(engine, walDir, sink, name, seq)
   const intake = new Intake({ engine, writerId, stream, writer, opIds, read })
   return { writerId, stream, intake, read, lock, scrub: undefined }
-}
-
-const readStored = (
-  { engine, sink: place }: AuditLogOptions,
-  sink: Sink,
-  writerId: string,
-  stream: string,
-  seq: number,
-): AuditRecord => {
-  const name = { writerId, stream }
-  if (sink instanceof SinkRam) {
-    const record = readRam(sink, seq)
-    if (record !== undefined) return record
-  } else if (place.kind === "wal") {
-    const files = listChain(chainDirectory(place.dir, writerId, stream))
-    for (const { record } of readRecords(engine, name, files, seq)) return record
-  }
-  throw AuditError.of("NOT_FOUND", `${writerId} / ${stream} has no record ${seq}`)
-}
-
-const readRam = (sink: SinkRam, seq: number): AuditRecord | undefined => {
-  const bytes = sink.frames()
-  for (let at = 0; at < bytes.length; ) {
-    const frame = readFrame(bytes, at)
-    if (frame === "incomplete" || "what" in frame) return undefined
-    if (frame.seq === seq) return { ...parseBody(frame.body), self_hash: frame.selfHash }
-    at = frame.next
-  }
-  return undefined
 }

@@ -99,15 +99,20 @@ export function* readFrames(
     const isUnfinished: IsTorn = (_, at, offset) =>
       segment === newest && mayBeUnfinished(segment, at, offset)
     const walk = walkSegment(engine, chain, segment, state ?? claimed, isUnfinished)
-    let step = walk.next()
-    for (; !step.done; step = walk.next()) {
-      if ("result" in step.value) yield step.value
-      else
-        throw tamper(name, step.value.findings[0]?.kind ?? "frame", segment.file, step.value.offset)
+    try {
+      let step = walk.next()
+      for (; !step.done; step = walk.next()) {
+        const { value } = step
+        if ("result" in value) yield value
+        else throw tamper(name, value.findings[0]?.kind ?? "frame", segment.file, value.offset)
+      }
+      const { broken } = step.value
+      if (broken !== undefined) throw tamper(name, broken.kind, segment.file, broken.offset)
+      state = step.value.state
+    } finally {
+      // Whoever wants no more leaves a file open else.
+      walk.return(undefined as never)
     }
-    const { broken } = step.value
-    if (broken !== undefined) throw tamper(name, broken.kind, segment.file, broken.offset)
-    state = step.value.state
   }
 }
 

@@ -8,6 +8,7 @@
  * - a half-written frame or `.sig` entry at the end: copied to `.torn-K`, fsynced, cut
  * - frames without their signature entry: handed to the writer to sign
  * - a sealed segment and no next one: the writer begins the next
+ * - a first segment without its StreamOpened: no chain yet, the writer begins it there
  *
  * Older segments are left to the scrub, but for the last records whose op_ids are remembered.
  * Source: FORMATS 4, Recovery and Opening.
@@ -21,7 +22,7 @@ import { emptyChain } from "../chain/Chain.ts"
 import * as Checkpoint from "../checkpoint/Checkpoint.ts"
 import { type ChainState, flagOpId, frameInfoBytes } from "../engine/Engine.ts"
 import { readAt } from "../sink/ChunkReader.ts"
-import { temporarySuffix, writeFileDurably } from "../sink/Durable.ts"
+import { syncDirectory, syncFile, temporarySuffix, writeFileDurably } from "../sink/Durable.ts"
 import { segmentName, tornName } from "../sink/FileName.ts"
 import { type ChainFiles, listChain, readSmallFile } from "../sink/Segment.ts"
 import { attempt } from "../sink/SinkError.ts"
@@ -53,6 +54,17 @@ export interface RecoveredChain {
   readonly cut: { readonly bytes: number; readonly file: string } | undefined
   /** Hex of the op_ids of the last 65,536 records at least, oldest first, with their seq. */
   readonly opIds: Map<string, number>
+}
+
+/** A folder without a record: no chain yet, or one whose first write a crash cut short. */
+export interface FreshChain extends Pick<RecoveredChain, "newest" | "cut"> {
+  readonly kind: "fresh"
+}
+
+export const freshChain: FreshChain = {
+  kind: "fresh",
+  newest: { number: 0, count: 0, open: false },
+  cut: undefined,
 }
 
 /** What verifyChain needs, but for where to begin. */
@@ -184,6 +196,18 @@ const pendingHashes = (
 const asRollback = (found: Finding): Finding =>
   found.kind === "truncated" ? { ...found, kind: "rollback" } : found
 
+/** FORMATS 4: a head that is behind the export directory is a rollback. */
+const behindExport = (
+  { exportedTo }: RecoveryInput,
+  files: ChainFiles,
+  { seq }: ChainState,
+): Finding | undefined => {
+  if (exportedTo <= seq) return undefined
+  const file = files.segments.at(-1)
+  const expected = `records to seq ${exportedTo}, which are exported`
+  return finding("rollback", seq + 1, file?.file ?? "", file?.size ?? 0, expected, `${seq}`)
+}
+
 const firstDamning = (report: ChainReport): Finding | undefined =>
   report.findings.find(({ kind }) => weightOf(kind) === "damning" || kind === "segment_missing")
 
@@ -203,19 +227,27 @@ const freeze = (found: Finding, state: ChainState): FrozenChain => ({
 })
 
 /**
- * Recovers the chain in a folder; `fresh` when there is none yet.
+ * Makes durable what an ended process may have left to the operating system: from now on it counts
+ * as durable, signatures are made over it and files after it.
+ */
+const settle = (directory: string, files: ChainFiles): void => {
+  const newest = files.segments.at(-1)
+  const signatures = files.signatures.get(newest?.number ?? 0)
+  for (const file of [newest, signatures]) if (file !== undefined) syncFile(file.path)
+  syncDirectory(directory)
+}
+
+/**
+ * Recovers the chain in a folder; `fresh` when it has no record yet.
  * Errors: SinkError; AuditError TAMPER from `pending`. Cost: reads the newest segment and, for the
  * op_id window, what it takes of older ones to reach 65,536 records.
  */
 export const recover = async (
   directory: string,
   input: RecoveryInput,
-): Promise<RecoveredChain | FrozenChain | { readonly kind: "fresh" }> => {
+): Promise<RecoveredChain | FrozenChain | FreshChain> => {
   removeTemporaries(directory)
   const files = listChain(directory)
-  if (files.segments.length === 0 && files.checkpoints.length === 0 && input.exportedTo === 0) {
-    return { kind: "fresh" }
-  }
   const heads = readHeads(files)
   if (!Array.isArray(heads)) return freeze(heads, emptyChain)
   const index = Math.max(0, heads.length - 1)
@@ -243,14 +275,16 @@ const conclude = async (
   directory: string,
   input: RecoveryInput,
   read: { files: ChainFiles; heads: ReadonlyArray<SegmentHead>; seen: Seen; report: ChainReport },
-): Promise<RecoveredChain | FrozenChain> => {
+): Promise<RecoveredChain | FrozenChain | FreshChain> => {
   const { files, heads, seen, report } = read
   const { state, declared, newest } = report
   const before = heads.at(-1)?.before ?? 0
-  const damning = firstDamning(report)
+  const damning = firstDamning(report) ?? behindExport(input, files, state)
   if (damning !== undefined) return freeze(damning, state)
   if (declared === undefined) {
-    return freeze(finding("stream_opened", 1, segmentName(1), 32, "StreamOpened", "none"), state)
+    const cut = await cutTorn(directory, files, report)
+    settle(directory, files)
+    return { kind: "fresh", newest, cut }
   }
   const unsigned = unsignedOf(report, declared, seen, before)
   const unsignedFrom = unsigned === undefined ? undefined : seen.offsetOf(unsigned.first)
@@ -271,6 +305,7 @@ const conclude = async (
   if (!(opIds instanceof Map)) return freeze(opIds, state)
   const checkpoint = lastCheckpoint(files)
   const cut = await cutTorn(directory, files, report)
+  settle(directory, files)
   const hashes = seen.hashes
   return {
     kind: "ready",

@@ -23,7 +23,7 @@ import { AuditError } from "./AuditError.ts"
 import { parseDeclaration } from "./Declaration.ts"
 import { type AuditLogOptions, lockChain, recoveryInput, type WalPlace } from "./LiveChain.ts"
 import { readFrames } from "./Read.ts"
-import { recover } from "./Recovery.ts"
+import { freshChain, recover } from "./Recovery.ts"
 import { ReplayChain } from "./ReplayChain.ts"
 
 /** A sealed record as one line holds it. */
@@ -76,8 +76,14 @@ class Stored {
     this.#place = place
   }
 
+  close(): void {
+    this.#walk?.return(undefined)
+    this.#walk = undefined
+  }
+
   hashAt({ writer_id: writerId, stream, seq }: RecordBody): Uint8Array | undefined {
     if (this.#walk === undefined || seq < this.#first) {
+      this.close()
       const files = listChain(chainDirectory(this.#place.dir, writerId, stream))
       this.#walk = readFrames(this.#options.engine, { writerId, stream }, files, seq)
       this.#hashes = new Uint8Array(0)
@@ -177,7 +183,8 @@ export class Replay {
   /** Checkpoints and closes every chain. Errors: the first of SinkError, SignerError. */
   async close(): Promise<void> {
     const failures: Array<unknown> = []
-    for (const { chain } of this.#chains.values()) {
+    for (const { chain, stored } of this.#chains.values()) {
+      stored.close()
       await chain.close().catch((error: unknown) => void failures.push(error))
     }
     this.#release()
@@ -236,7 +243,7 @@ export class Replay {
     try {
       const input = recoveryInput(this.#options, this.#place, this.logId, writerId, stream)
       const isKnown = existsSync(directory) || input.exportedTo > 0
-      const found = isKnown ? await recover(directory, input) : ({ kind: "fresh" } as const)
+      const found = isKnown ? await recover(directory, input) : freshChain
       if (found.kind === "frozen") {
         const { kind, seq, file } = found.finding
         const damage = `${kind} at seq ${seq} (${file})`

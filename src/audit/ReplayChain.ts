@@ -26,7 +26,7 @@ import { type Declaration, parseDeclaration, updateDeclaration } from "./Declara
 import { GroupCommit } from "./GroupCommit.ts"
 import type { AuditLogOptions, WalPlace } from "./LiveChain.ts"
 import { Progress } from "./Progress.ts"
-import type { RecoveredChain } from "./Recovery.ts"
+import type { FreshChain, RecoveredChain } from "./Recovery.ts"
 
 export interface SealedFrame {
   readonly body: RecordBody
@@ -41,7 +41,7 @@ interface Name {
   readonly lock: Lock
 }
 
-type Found = RecoveredChain | { readonly kind: "fresh" }
+type Found = RecoveredChain | FreshChain
 
 const noRecords = new Uint8Array(0)
 
@@ -90,7 +90,7 @@ export class ReplayChain {
     this.#context = { logId, writerId, stream, ...options.limits }
     this.#state = isReady ? found.state : emptyChain
     this.#declared = isReady ? found.declared : undefined
-    const newest = isReady ? found.newest : { number: 0, count: 0, open: false }
+    const { newest } = found
     this.#sink = new SinkWal({ directory, rotateBytes: place.rotateBytes, newest })
     this.#commit = this.#newCommit()
     const { engine, clock } = options

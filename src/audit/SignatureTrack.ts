@@ -83,6 +83,12 @@ export class SignatureTrack {
     this.#abandoned = false
   }
 
+  /** Closes what a walk that did not come to its end left open. */
+  close(): void {
+    this.#reader?.close()
+    this.#reader = undefined
+  }
+
   /** Records `firstSeq` and following, by the hashes that their frames store. */
   feed(firstSeq: number, hashes: Uint8Array): void {
     if (firstSeq !== this.#next) this.#jump(firstSeq)

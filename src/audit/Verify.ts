@@ -7,6 +7,7 @@
  * Memory does not grow with the log. Source: FORMATS 7.
  */
 import { dataView } from "../base/Bytes.ts"
+import { genesis } from "../base/Hash.ts"
 import { type Engine, frameInfoBytes } from "../engine/Engine.ts"
 import type { Trust } from "../signing/Trust.ts"
 import {
@@ -172,7 +173,12 @@ const crossCheck = (streams: ReadonlyArray<StreamReport>): Array<StreamReport> =
       const key = `${writer_id}/${stream}`
       const chain = byName.get(key)
       if (chain === undefined) byName.set(key, missingStream(writer_id, stream, self_hash))
-      else if (chain.opened_hash !== null && chain.opened_hash !== self_hash) {
+      else if (chain.head_hash === genesis) {
+        // It was announced when its first record was durable.
+        const finding = { ...at("stream_opened", 1), expected: self_hash, found: "no record" }
+        const findings = [...chain.findings, finding].sort(compareFindings)
+        byName.set(key, { ...chain, findings })
+      } else if (chain.opened_hash !== null && chain.opened_hash !== self_hash) {
         const finding = { ...at("fork", 1), expected: self_hash, found: chain.opened_hash }
         const findings = [...chain.findings, finding].sort(compareFindings)
         byName.set(key, { ...chain, findings })

@@ -73,6 +73,9 @@ const unreachable = (options: WriterOptions): Unreachable => ({
 
 const turn = (): Promise<void> => new Promise((done) => setImmediate(done))
 
+const isFatal = (error: unknown): boolean =>
+  error instanceof SinkError && error.code === "STATE_UNKNOWN"
+
 export class Writer {
   readonly progress: Progress
   readonly #options: WriterOptions
@@ -302,8 +305,7 @@ export class Writer {
     try {
       await this.#options.sink.rotate(next)
     } catch (error) {
-      const isFatal = error instanceof SinkError && error.code === "STATE_UNKNOWN"
-      throw isFatal ? this.#stop(error) : error
+      throw isFatal(error) ? this.#stop(error) : error
     }
     if (this.#options.policy !== "ram") this.progress.reach("durable", seq)
   }
@@ -326,11 +328,14 @@ export class Writer {
       throw AuditError.of("NO_SIGNER", "a checkpoint needs a signer, none is configured")
     }
     if (this.#failed !== undefined) throw this.#failed
-    const last = await this.#checkpointer.sign(
+    const signing = this.#checkpointer.sign(
       signer,
       () => this.#state,
       () => this.#commit.makeDurable(),
     )
+    const last = await signing.catch((error: unknown) => {
+      throw isFatal(error) ? this.#stop(error) : error
+    })
     if (last !== undefined) this.progress.reach("checkpointed", last)
   }
 

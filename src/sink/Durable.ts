@@ -16,6 +16,7 @@
  * Not protected against: a device that acknowledges a flush that it did not make.
  */
 import {
+  accessSync,
   closeSync,
   constants,
   fdatasync,
@@ -49,11 +50,25 @@ export const syncDirectory = (path: string): void => {
   }
 }
 
+/** What is in a file, whoever wrote it, is durable after this. Errors: SinkError STATE_UNKNOWN. */
+export const syncFile = (path: string): void => {
+  let fd: number | undefined
+  try {
+    fd = openSync(path, "r+")
+    fsyncSync(fd)
+  } catch (cause) {
+    throw stateUnknown("fsync of", path, cause)
+  } finally {
+    if (fd !== undefined) closeSync(fd)
+  }
+}
+
 /** Creates `path` and what is missing above it, 0700, each entry fsynced into its parent. */
 export const makeDirectory = (path: string): void => {
   const full = resolve(path)
   const found = attempt("look for", path, () => statSync(full, { throwIfNoEntry: false }))
-  if (found?.isDirectory() === true) return
+  // Who made it may have been killed before its name was durable.
+  if (found?.isDirectory() === true) return syncParent(full)
   if (found !== undefined) {
     throw new SinkError({ code: "IO", path, message: `${path} is not a directory` })
   }
@@ -62,10 +77,20 @@ export const makeDirectory = (path: string): void => {
   try {
     mkdirSync(full, { mode: directoryMode })
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "EEXIST") return
-    throw sinkError("create the directory", path, cause)
+    const isThere = (cause as NodeJS.ErrnoException).code === "EEXIST"
+    if (!isThere) throw sinkError("create the directory", path, cause)
   }
   syncDirectory(parent)
+}
+
+/** A parent that may not be read is not ours, so whoever owns it made the directory. */
+const syncParent = (path: string): void => {
+  try {
+    accessSync(dirname(path), constants.R_OK)
+  } catch {
+    return
+  }
+  syncDirectory(dirname(path))
 }
 
 /** Refuses what others may read or write. FORMATS 4: directories 0700, files 0600. */

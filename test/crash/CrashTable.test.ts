@@ -26,8 +26,9 @@ afterAll(async () => {
   if (reason === undefined) await mount.close()
 })
 
-const planOf = (fsync: FsyncPolicy): Plan => ({
-  dir: join(mount.path, `log-${logs++}`),
+/** A log by its name: its path is another after each end. */
+const planOf = (log: string, fsync: FsyncPolicy): Plan => ({
+  dir: join(mount.root, log),
   streams: ["ingress"],
   inFlight: 3,
   records: 6,
@@ -38,20 +39,18 @@ const planOf = (fsync: FsyncPolicy): Plan => ({
   seed: 0,
 })
 
+const appendOne = async (room: Strongroom, witness: Witness, i: number): Promise<void> => {
+  const receipt = await room.append({ ...drafts[i % drafts.length]!, stream: "ingress" })
+  await receipt.reached("durable")
+  const { writerId: writer_id, stream, seq, selfHash: self_hash } = receipt
+  witness.add([{ writer_id, stream, seq, self_hash, level: "durable" }])
+}
+
 /** Three groups with a checkpoint, an export and some rotations between; errors end it. */
 const live = async (plan: Plan, witness: Witness): Promise<void> => {
   const room = await Strongroom.open(openOptions(plan, () => undefined))
   const append = async (from: number): Promise<void> => {
-    const calls = Array.from({ length: 3 }, async (_, i) => {
-      const draft = drafts[(from + i) % drafts.length]!
-      const receipt = await room.append({ ...draft, stream: "ingress" })
-      await receipt.reached("durable")
-      const { writerId, stream, seq, selfHash } = receipt
-      witness.add([
-        { writer_id: writerId, stream, seq, self_hash: selfHash, level: "durable" },
-      ])
-    })
-    await Promise.all(calls)
+    await Promise.all([0, 1, 2].map((i) => appendOne(room, witness, from + i)))
   }
   try {
     await append(0)
@@ -64,6 +63,14 @@ const live = async (plan: Plan, witness: Witness): Promise<void> => {
   }
 }
 
+/** The next process: one durable record, then the power is cut. */
+const again = async (plan: Plan, witness: Witness): Promise<void> => {
+  const room = await Strongroom.open(openOptions(plan, () => undefined))
+  await appendOne(room, witness, 0)
+  mount.cut()
+  await room.close().catch(() => undefined)
+}
+
 /** Whether the armed end came before the work was done. */
 const ended = async (work: () => Promise<unknown>): Promise<boolean> => {
   await work().catch(() => undefined)
@@ -74,12 +81,12 @@ const ended = async (work: () => Promise<unknown>): Promise<boolean> => {
 
 /** What is wrong with the log now, and after it was opened and closed. */
 const faults = async (plan: Plan, witness: Witness): Promise<ReadonlyArray<string>> => {
-  const before = witness.look()
+  const before = witness.look(plan.dir)
   const notices: Array<{ readonly event: string }> = []
   const room = await Strongroom.open(openOptions(plan, (notice) => void notices.push(notice)))
   await room.append({ ...drafts[0]!, stream: "ingress" })
   await room.close()
-  const after = witness.look()
+  const after = witness.look(plan.dir)
   return [
     ...[...before.tampers, ...before.lost].map((fault) => `found: ${fault}`),
     ...notices
@@ -97,22 +104,52 @@ describe.skipIf(reason !== undefined)(`crash table (${reason ?? "FUSE"})`, () =>
   const policies = ["always", "on_checkpoint", "never"] as const
   const modes: ReadonlyArray<Forgetting> = ["forget", "prefix", "scatter", "kill"]
 
-  it.each(
-    policies.flatMap((fsync) => modes.map((mode) => [fsync, mode] as const)),
-  )("fsync=%s, %s: every row recovers [A-145, A-066]", async (fsync, mode) => {
-    const wrong: Array<string> = []
-    let rows = 0
-    for (let after = 1, isEnded = true; isEnded; after++) {
-      const plan = planOf(fsync)
-      const witness = new Witness(plan.dir)
-      mount.arm(mode, after, after)
-      isEnded = await ended(() => live(plan, witness))
-      mount.arm("forget", 0, 0)
-      for (const fault of await faultsOr(plan, witness)) wrong.push(`row ${after}: ${fault}`)
-      rows += 1
-    }
-    console.log(`crash table: fsync=${fsync}, ${mode}: ${rows} rows`)
-    expect(wrong.slice(0, 10)).toEqual([])
-    expect(rows).toBeGreaterThan(100)
-  }, 120_000)
+  it.each(policies.flatMap((fsync) => modes.map((mode) => [fsync, mode] as const)))(
+    "fsync=%s, %s: every row recovers [A-145, A-066]",
+    async (fsync, mode) => {
+      const wrong: Array<string> = []
+      let rows = 0
+      for (let after = 1, isEnded = true; isEnded; after++) {
+        const log = `log-${logs++}`
+        const witness = new Witness()
+        mount.arm(mode, after, after)
+        isEnded = await ended(() => live(planOf(log, fsync), witness))
+        mount.arm("forget", 0, 0)
+        for (const fault of await faultsOr(planOf(log, fsync), witness))
+          wrong.push(`row ${after}: ${fault}`)
+        rows += 1
+      }
+      console.log(`crash table: fsync=${fsync}, ${mode}: ${rows} rows`)
+      expect(wrong.slice(0, 10)).toEqual([])
+      expect(rows).toBeGreaterThan(100)
+    },
+    120_000,
+  )
+
+  it.each(["always", "on_checkpoint"] as const)(
+    "fsync=%s: what a killed process left is durable once the next one goes on",
+    async (fsync) => {
+      const wrong: Array<string> = []
+      let rows = 0
+      for (let after = 1, isEnded = true; isEnded; after++) {
+        const log = `log-${logs++}`
+        const witness = new Witness()
+        mount.arm("kill", after, after)
+        isEnded = await ended(() => live(planOf(log, fsync), witness))
+        mount.arm("forget", 0, 0)
+        await again(planOf(log, fsync), witness).catch((error: unknown) => {
+          wrong.push(`row ${after}: next process: ${error}`)
+        })
+        mount.on()
+        for (const fault of await faultsOr(planOf(log, fsync), witness)) {
+          wrong.push(`row ${after}: ${fault}`)
+        }
+        rows += 1
+      }
+      console.log(`crash table: fsync=${fsync}, kill and power cut: ${rows} rows`)
+      expect(wrong.slice(0, 10)).toEqual([])
+      expect(rows).toBeGreaterThan(100)
+    },
+    120_000,
+  )
 })

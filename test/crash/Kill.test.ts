@@ -67,18 +67,18 @@ const note = (recovered: ReadonlyArray<{ readonly [name: string]: unknown }>): v
   }
 }
 
-const witness = new Witness(dir)
+const witness = new Witness()
 
 /** Opens the log as its owner would after a crash, and closes it. */
 const recover = async (): Promise<void> => {
-  const before = witness.look().recovered
+  const before = witness.look(dir).recovered
   const notices: Array<{ readonly event: string }> = []
   const room = await Strongroom.open(openOptions(plan, (notice) => void notices.push(notice)))
   await room.close()
   expect(notices.filter(({ event }) => event === "frozen" || event === "trouble")).toEqual([])
   const recovered = notices.filter(({ event }) => event === "recovered")
   note(recovered)
-  const after = witness.look()
+  const after = witness.look(dir)
   expect(after).toMatchObject({ verdict: "valid", tampers: [], lost: [], tornTails: 0 })
   expect(after.recovered - before).toBe(recovered.length)
 }
@@ -109,14 +109,14 @@ describe(`${kills} kills, seed ${seed}`, () => {
       // The next one starts while this one works, and waits for its plan.
       next = new Offspring()
       await killOnce(child)
-      expect(witness.look()).toMatchObject({ tampers: [], lost: [] })
+      expect(witness.look(dir)).toMatchObject({ tampers: [], lost: [] })
       // Every other time the next child recovers, and may be killed while it does.
       if (random() < 0.5) await recover()
     }
     next.kill()
     await next.ended
     await recover()
-    const exported = witness.look("export")
+    const exported = witness.look(dir, "export")
     expect(exported.tampers.filter((text) => !text.includes("segment_missing"))).toEqual([])
     console.log(`kill: seed ${seed}, ${JSON.stringify(counts)}`)
     expect(counts.acks).toBeGreaterThan(kills)

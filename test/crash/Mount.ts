@@ -25,13 +25,14 @@ export const whyNot = (): string | undefined => missing("fuse")
 const patienceMs = 10_000
 
 export class Mount {
-  readonly path: string
+  readonly #path: string
   readonly #control: string
   readonly #daemon: ChildProcess
   readonly #ended: Promise<void>
+  #generation = 0
 
   private constructor(path: string, daemon: ChildProcess) {
-    this.path = path
+    this.#path = path
     this.#control = join(path, ".forgetful")
     this.#daemon = daemon
     this.#ended = new Promise((done) => daemon.on("close", () => done()))
@@ -64,6 +65,12 @@ export class Mount {
   /** Power is back; what was open stays dead. */
   on(): void {
     this.#say("on")
+    this.#generation += 1
+  }
+
+  /** The tree; another path after each `on`. */
+  get root(): string {
+    return join(this.#path, `g${this.#generation}`)
   }
 
   get counters(): Counters {
@@ -71,10 +78,10 @@ export class Mount {
   }
 
   async close(): Promise<void> {
-    spawnSync("fusermount3", ["-u", "-z", this.path], { stdio: "inherit" })
+    spawnSync("fusermount3", ["-u", "-z", this.#path], { stdio: "inherit" })
     const isGone = await Promise.race([this.#ended.then(() => true), sleep(patienceMs, false)])
     if (!isGone) this.#daemon.kill("SIGKILL")
-    rmdirSync(this.path)
+    rmdirSync(this.#path)
   }
 
   #say(command: string): void {

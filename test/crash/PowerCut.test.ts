@@ -47,21 +47,23 @@ class Run {
   }
   readonly #mount: Mount
   readonly #random: () => number
-  #plan: Plan
-  #witness: Witness
+  #log = "log-0"
+  #witness = new Witness()
   #next = new Offspring()
 
   constructor(mount: Mount, random: () => number) {
     this.#mount = mount
     this.#random = random
-    this.#plan = planOf(join(mount.path, "log-0"))
-    this.#witness = new Witness(this.#plan.dir)
+  }
+
+  get #plan(): Plan {
+    return planOf(join(this.#mount.root, this.#log))
   }
 
   /** A new log, since a first start is where most files are made. */
   begin(): void {
-    this.#plan = planOf(join(this.#mount.path, `log-${this.counts.cuts}`))
-    this.#witness = new Witness(this.#plan.dir)
+    this.#log = `log-${this.counts.cuts}`
+    this.#witness = new Witness()
   }
 
   async end(): Promise<void> {
@@ -112,7 +114,7 @@ class Run {
   }
 
   #look(): ReadonlyArray<string> {
-    const { tampers, lost } = this.#witness.look()
+    const { tampers, lost } = this.#witness.look(this.#plan.dir)
     return [...tampers, ...lost.map((record) => `lost: ${record}`)]
   }
 
@@ -124,7 +126,7 @@ class Run {
     await room.close()
     this.#note(notices.filter(({ event }) => event === "recovered"))
     const wrong = notices.filter(({ event }) => event === "frozen" || event === "trouble")
-    const { verdict } = this.#witness.look()
+    const { verdict } = this.#witness.look(this.#plan.dir)
     const isValid = verdict === "valid" ? [] : [`${verdict} after recovery`]
     return [...wrong.map((said) => JSON.stringify(said)), ...isValid, ...this.#look()]
   }

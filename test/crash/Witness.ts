@@ -35,16 +35,14 @@ export interface Seen {
 const sentence = (stream: string, found: Finding): string =>
   `${stream}: ${found.kind} at seq ${found.seq} (${found.file}, byte ${found.offset}): expected ${found.expected}, found ${found.found}`
 
+/** Without a trust file every key is unknown. */
+const isTamper = ({ kind }: Finding, hasTrust: boolean): boolean =>
+  weightOf(kind) !== "harmless" && (hasTrust || kind !== "key_unknown")
+
 export class Witness {
   /** Hashes by `writer / stream`, then seq. */
   readonly #acked = new Map<string, Map<number, string>>()
-  readonly #dir: string
   count = 0
-
-  /** `dir` holds wal and trust.json. */
-  constructor(dir: string) {
-    this.#dir = dir
-  }
 
   /** Two acknowledgements of one position must agree; the sentence that says so where not. */
   add(acks: ReadonlyArray<Ack>): ReadonlyArray<string> {
@@ -61,24 +59,25 @@ export class Witness {
     return forks
   }
 
-  /** Verifies the whole log below `folder`, and looks for every acknowledged record. */
-  look(folder = "wal"): Seen {
+  /** Verifies the whole log in `folder` of a data directory, and looks for what was acknowledged. */
+  look(dir: string, folder = "wal"): Seen {
     try {
-      return this.#look(folder)
+      return this.#look(dir, folder)
     } catch (error) {
       const tampers = [String(error)]
       return { verdict: "", tampers, lost: [], records: 0, tornTails: 0, recovered: 0 }
     }
   }
 
-  #look(folder: string): Seen {
-    const root = join(this.#dir, folder)
-    const trustPath = join(this.#dir, "trust.json")
+  #look(dir: string, folder: string): Seen {
+    const root = join(dir, folder)
+    const trustPath = join(dir, "trust.json")
     const trust = existsSync(trustPath) ? parseTrust(readFileSync(trustPath)) : undefined
     const options: VerifyOptions = {
       root,
       trust,
-      integrity: false,
+      // A first start that was cut short has no trust file yet.
+      integrity: trust === undefined,
       require: "signed",
       expectHeads: [],
       nowMs: Date.now(),
@@ -106,7 +105,7 @@ export class Witness {
     return {
       verdict: report.verdict,
       tampers: findings
-        .filter(({ finding }) => weightOf(finding.kind) !== "harmless")
+        .filter(({ finding }) => isTamper(finding, trust !== undefined))
         .map(({ stream, finding }) => sentence(stream, finding)),
       lost: [...missing].flatMap(([name, left]) =>
         [...left.keys()].map((seq) => `${name}: ${seq}`),

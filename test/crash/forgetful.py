@@ -9,7 +9,8 @@ is fsynced itself. What was not asked for is lost (`forget`), or survives in par
 prefix of the 512-byte pieces written, and of the changes of a directory; `scatter`: each 512-byte
 block on its own). With `kill` nothing is lost yet: it is the process that ended, not the power.
 
-`.forgetful` in the root takes commands and, read, answers with counters as JSON:
+The tree is below `/gN`, N counting the times that power came back, so that the kernel's memory of
+names ends with a power cut too. `.forgetful` in the root takes commands and, read, answers with counters as JSON:
 
     arm MODE SEED AFTER    cut the power before the AFTER-th change or fsync from now on; 0: never
     cut                    cut it now: from then on everything fails with EIO
@@ -125,6 +126,7 @@ class Forgetful(fuse.Operations):
         self.handles = {}
         self.next_handle = 1
         self.is_off = False
+        self.generation = 0
         self.mode = "forget"
         self.rng = random.Random(0)
         self.after = 0
@@ -132,7 +134,7 @@ class Forgetful(fuse.Operations):
 
     def init_with_config(self, conn_info, config_3):
         # No data and no size may come from the kernel's caches, nor a file be kept under another
-        # name. A name may: whoever uses it asks here, where it may be gone.
+        # name. Names may: those of a generation are never used after its power cut.
         config_3.direct_io = 1
         config_3.hard_remove = 1
         config_3.attr_timeout = config_3.negative_timeout = 0
@@ -185,6 +187,7 @@ class Forgetful(fuse.Operations):
                 self.cut()
         else:
             self.is_off = False
+            self.generation += 1
 
     def answer(self):
         counts = {**self.counts, "off": self.is_off}
@@ -194,7 +197,10 @@ class Forgetful(fuse.Operations):
 
     def find(self, path):
         node = self.root
-        for name in filter(None, path.split("/")):
+        generation, *names = path[1:].split("/")
+        if generation not in ("", f"g{self.generation}"):
+            refuse(errno.ENOENT)
+        for name in names:
             node = node.live.get(name) if node.is_dir else refuse(errno.ENOTDIR)
             if node is None:
                 refuse(errno.ENOENT)

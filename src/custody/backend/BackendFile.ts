@@ -142,6 +142,8 @@ export const openFileKey = async <A>(
   const path = keyPath(place)
   checkFolder(place.dir)
   const sealed = readSealedKey(path, place.alias)
+  // Who made it may have been killed before its name was durable, and from now on it signs.
+  syncFolder(place.dir)
   const secret = secretFor(path, sealed, place)
   let seed: Uint8Array | undefined
   try {
