@@ -52,7 +52,8 @@ export class AuditLog {
   readonly #announced = new Map<string, string>()
   /** What the control chain says is frozen, so that reopening does not repeat it. */
   readonly #frozen = new Set<string>()
-  #closing = false
+  /** Settles when everything is closed; defined from the moment that closing begins. */
+  #closing: Promise<void> | undefined
 
   private constructor(options: AuditLogOptions, logId: string) {
     this.#options = options
@@ -83,7 +84,8 @@ export class AuditLog {
    * Errors: Rejected; AuditError BUSY, CLOSED, FROZEN, OP_ID_CONFLICT, FATAL; SinkError.
    */
   append(draft: Draft): Promise<AppendReceipt> {
-    if (this.#closing) return Promise.reject(AuditError.of("CLOSED", "the log is closed"))
+    if (this.#closing !== undefined)
+      return Promise.reject(AuditError.of("CLOSED", "the log is closed"))
     const open = this.#open.get(draft.stream)
     if (open !== undefined) return open.intake.append(draft)
     return this.#chain(draft.stream).then((chain) => chain.intake.append(draft))
@@ -119,9 +121,13 @@ export class AuditLog {
    * Stops intake, drains, signs a last checkpoint, fsyncs and releases the locks.
    * Errors: the first of SinkError, SignerError; everything is closed all the same.
    */
-  async close(): Promise<void> {
-    if (this.#closing) return
-    this.#closing = true
+  close(): Promise<void> {
+    // Whoever calls again waits as well: behind `close` the key is wiped.
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
     await Promise.allSettled(this.#chains.values())
     const failures: Array<unknown> = []
     const keep = (error: unknown): void => void failures.push(error)
@@ -199,7 +205,7 @@ export class AuditLog {
   /** The scrub found tampering: nothing more is written to the chain. */
   async #freeze(chain: LiveChain, finding: Finding): Promise<void> {
     const { stream, intake, lock } = chain
-    if (this.#closing) return
+    if (this.#closing !== undefined) return
     this.#open.delete(stream)
     this.#chains.set(stream, Promise.resolve(finding))
     try {

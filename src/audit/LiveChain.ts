@@ -255,6 +255,8 @@ export const abandonChain = async ({ scrub, intake }: LiveChain): Promise<void> 
   await intake.writer.close().catch(() => undefined)
 }
 
+const turn = (): Promise<void> => new Promise((done) => setImmediate(done))
+
 const resumeChain = async (
   options: AuditLogOptions,
   place: WalPlace,
@@ -271,7 +273,7 @@ const resumeChain = async (
   const directory = chainDirectory(place.dir, writerId, stream)
   const sink = new SinkWal({ directory, rotateBytes: place.rotateBytes, newest })
   // Reading older segments may take a while, and only the next checkpoint waits for it.
-  const pending = new Promise<Uint8Array>((done) => setImmediate(() => done(found.pending())))
+  const pending = turn().then(found.pending)
   pending.catch(() => undefined)
   const scrub =
     newest.number > 1

@@ -315,11 +315,17 @@ export class Writer {
     const isDue = lastSeq - this.#checkpointer.lastSeq >= checkpointEvery
     if (!isDue || this.#checkpointDue || signer === undefined) return
     this.#checkpointDue = true
-    this.checkpoint()
-      .catch(onTrouble)
-      .finally(() => {
+    this.checkpoint().then(
+      () => {
         this.#checkpointDue = false
-      })
+        // What came in meanwhile may be due as well, and nothing else may follow.
+        this.#checkpointWhenDue(this.#state.seq)
+      },
+      (error: unknown) => {
+        this.#checkpointDue = false
+        onTrouble(error)
+      },
+    )
   }
 
   async #checkpointNow(): Promise<void> {

@@ -24,7 +24,7 @@ cleanUp()
 const rotateBytes = 16 << 10
 
 describe("one writer a chain", () => {
-  it("refuses a second log on it and names who has it, until that one closes [A-046]", async () => {
+  it("refuses a second and names who has it, until that one closes [A-046]", async () => {
     const place = makePlace()
     const room = await openRoom(place)
     const second = openRoom(place)
@@ -88,7 +88,7 @@ describe("the control chain", () => {
 })
 
 describe("settings", () => {
-  it("that change on reopening begin a segment with ConfigUpdated; the log stays valid", async () => {
+  it("that change begin a segment with ConfigUpdated; the log stays valid", async () => {
     const place = makePlace()
     for (const settings of [
       { signing: "batch", wal: { fsync: "on_checkpoint" } },
@@ -206,7 +206,7 @@ describe("segments", () => {
     expect(before.size).toBeGreaterThan(6)
   })
 
-  it("are made by the native engine as by the other, and one goes on where the other ended", async () => {
+  it("go on with one engine where the other ended", async () => {
     const place = makePlace()
     for (const engine of ["native", "js", "native"] as const) {
       const room = await openRoom(place, { engine, wal: { rotateBytes } })
@@ -243,7 +243,7 @@ describe("modes", () => {
     expect(paths.some((path) => path.endsWith("manifest-000001.json"))).toBe(true)
   })
 
-  it("of a directory that others can reach stop the start, with the command to mend it", async () => {
+  it("that let others in stop the start, with the command to mend it", async () => {
     const place = makePlace()
     await (await openRoom(place)).close()
     for (const mode of [0o750, 0o705, 0o777]) {

@@ -77,7 +77,7 @@ export const verify = (
   finish(
     verifyLog(by, {
       root: place.wal,
-      trust: trustOf(place),
+      trust: "trust" in changes ? changes.trust : trustOf(place),
       integrity: false,
       require: "signed",
       expectHeads: [],

@@ -22,6 +22,9 @@ export interface Plan {
 
 export const writerId = "crash@1"
 
+/** CI runs all of it, and so does SLOW=1; else a sample that takes a minute. */
+export const isThorough = process.env.SLOW === "1" || process.env.CI !== undefined
+
 export const openOptions = (
   { dir, rotateBytes, fsync, signing }: Omit<Plan, "streams" | "seed">,
   notice: NonNullable<OpenOptions["notice"]>,
