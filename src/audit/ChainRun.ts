@@ -118,7 +118,7 @@ export const openedLogId = (files: ChainFiles): string | undefined =>
   openedDeclaration(files)?.logId
 
 /**
- * The state before the first record of a chain whose head is not there; `undefined` for a whole one.
+ * The state before the first record of a chain without its head; `undefined` for a whole one.
  * What came before cannot be checked, what follows can: the first record says what it links to.
  */
 const lateStart = (files: ChainFiles): ChainState | undefined => {

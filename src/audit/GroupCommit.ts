@@ -16,6 +16,7 @@
 import { concat } from "../base/Bytes.ts"
 import { unsyncedBytesMax } from "../base/Limits.ts"
 import type { Sink } from "../sink/Sink.ts"
+import { isStateUnknown } from "../sink/SinkError.ts"
 import type { FsyncPolicy } from "./Declaration.ts"
 import type { Progress } from "./Progress.ts"
 
@@ -47,6 +48,8 @@ export class GroupCommit {
   #synced = 0
   #signatureWritten = 0
   #signatureSynced = 0
+  /** Nothing on disk says yet what the chain declares. */
+  #isUndeclared: boolean
   #syncing: Promise<void> | undefined
   #stopped = false
 
@@ -62,17 +65,20 @@ export class GroupCommit {
     this.#policy = options.policy
     this.#progress = options.progress
     this.#lastSeq = options.lastSeq
+    this.#isUndeclared = options.lastSeq === 0 && options.policy === "on_checkpoint"
     this.#stop = (error) => {
       this.#stopped = true
       return options.stop(error)
     }
   }
 
-  /** Units: bytes of frames that may be written now; unbounded but for always. */
+  /** Units: bytes of frames that may be written now. */
   get room(): number {
-    return this.#policy === "always"
-      ? unsyncedBytesMax - (this.#written - this.#signatureSynced)
-      : Number.POSITIVE_INFINITY
+    if (this.#policy === "always") {
+      return unsyncedBytesMax - (this.#written - this.#signatureSynced)
+    }
+    // Unbounded, but for entries that found no space: they come first.
+    return this.#ready.length === 0 ? Number.POSITIVE_INFINITY : 0
   }
 
   /** Whether the disk has nothing to do although each group is fsynced. */
@@ -80,8 +86,9 @@ export class GroupCommit {
     return this.#policy === "always" && this.#syncing === undefined
   }
 
-  /** Waits for the fsync under way, or for one that is begun for it. */
+  /** Waits for room: the fsync under way, or one that is begun for it. Errors: SinkError. */
   async wait(): Promise<void> {
+    if (this.#policy !== "always") return this.#storeReady()
     await (this.#syncing ?? this.#begin())
   }
 
@@ -89,16 +96,18 @@ export class GroupCommit {
   wrote(frameBytes: number, entries: Uint8Array, lastSeq: number): void {
     this.#written += frameBytes
     this.#lastSeq = lastSeq
+    const held = { entries, lastSeq, written: this.#written }
     if (this.#policy === "always") {
-      this.#held.push({ entries: entries.slice(), lastSeq, written: this.#written })
+      this.#held.push({ ...held, entries: entries.slice() })
       if (this.#syncing === undefined) this.#begin().catch(() => undefined)
-    } else if (entries.length > 0) this.#store(entries, lastSeq)
+    } else if (this.#isUndeclared) this.#held.push({ ...held, entries: entries.slice() })
+    else if (entries.length > 0) this.#storeNow(held)
   }
 
   /** Somebody waits for `signed`: entries are not gathered any longer than they must. */
   hurrySignatures(): void {
     this.#isSignedAwaited = true
-    if (this.#ready.length > 0) this.#storeReady()
+    this.#tryStore()
   }
 
   /** All frames and signature entries written so far are durable. */
@@ -156,6 +165,7 @@ export class GroupCommit {
     while (this.#held[0] !== undefined && this.#held[0].lastSeq <= seq) {
       this.#ready.push(this.#held[0])
       this.#held.shift()
+      this.#isUndeclared = false
     }
     const last = this.#ready.at(-1)
     if (last === undefined) return
@@ -171,33 +181,46 @@ export class GroupCommit {
     const nextTurn = (check: () => void) => setImmediate(() => setImmediate(check))
     nextTurn(() => {
       this.#isIdleCheckDue = false
-      if (this.#written > this.#synced || this.#stopped) return
-      try {
-        this.#storeReady()
-      } catch {
-        // The writer is stopped and its callers are told.
-      }
+      if (this.#written <= this.#synced && !this.#stopped) this.#tryStore()
     })
+  }
+
+  #tryStore(): void {
+    try {
+      this.#storeReady()
+    } catch {
+      // Either the writer is stopped and its callers are told, or the next group tries again.
+    }
   }
 
   #storeReady(): void {
     const last = this.#ready.at(-1)
     if (last === undefined) return
     const entries = concat(...this.#ready.map((held) => held.entries))
+    if (entries.length > 0) this.#store(entries, last.lastSeq)
     this.#ready = []
     this.#isSignedAwaited = false
-    if (entries.length > 0) this.#store(entries, last.lastSeq)
     this.#signatureWritten = last.written
     // Nothing to fsync where the chain has no record or batch signatures.
     if (entries.length === 0) this.#signatureSynced = last.written
   }
 
+  /** The frames are there and their callers are answered: entries that find no space are kept. */
+  #storeNow(held: Held): void {
+    try {
+      this.#store(held.entries, held.lastSeq)
+    } catch (error) {
+      if (isStateUnknown(error)) throw error
+      this.#ready.push({ ...held, entries: held.entries.slice() })
+    }
+  }
+
+  /** All of the entries or none. Errors: SinkError; the writer is stopped if nobody knows which. */
   #store(entries: Uint8Array, lastSeq: number): void {
     try {
       this.#sink.writeSignatures(entries)
     } catch (error) {
-      // The frames are there and a caller may hold their receipts: go on only through recovery.
-      throw this.#stop(error)
+      throw isStateUnknown(error) ? this.#stop(error) : error
     }
     this.#progress.reach("signed", lastSeq)
   }

@@ -28,7 +28,7 @@ import { type Batch, Mailbox } from "../ingress/Mailbox.ts"
 import { Rejected, rejectCode } from "../record/Reject.ts"
 import type { Signer } from "../signing/Signer.ts"
 import type { Sink } from "../sink/Sink.ts"
-import { SinkError } from "../sink/SinkError.ts"
+import { isStateUnknown } from "../sink/SinkError.ts"
 import { AuditError } from "./AuditError.ts"
 import { Checkpointer, type CheckpointHead } from "./Checkpointer.ts"
 import type { Signing } from "./Declaration.ts"
@@ -72,9 +72,6 @@ const unreachable = (options: WriterOptions): Unreachable => ({
 })
 
 const turn = (): Promise<void> => new Promise((done) => setImmediate(done))
-
-const isFatal = (error: unknown): boolean =>
-  error instanceof SinkError && error.code === "STATE_UNKNOWN"
 
 export class Writer {
   readonly progress: Progress
@@ -305,7 +302,7 @@ export class Writer {
     try {
       await this.#options.sink.rotate(next)
     } catch (error) {
-      throw isFatal(error) ? this.#stop(error) : error
+      throw isStateUnknown(error) ? this.#stop(error) : error
     }
     if (this.#options.policy !== "ram") this.progress.reach("durable", seq)
   }
@@ -340,7 +337,7 @@ export class Writer {
       () => this.#commit.makeDurable(),
     )
     const last = await signing.catch((error: unknown) => {
-      throw isFatal(error) ? this.#stop(error) : error
+      throw isStateUnknown(error) ? this.#stop(error) : error
     })
     if (last !== undefined) this.progress.reach("checkpointed", last)
   }

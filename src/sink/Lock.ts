@@ -60,6 +60,8 @@ export const acquireLock = async (
     return open(path)
   })
   try {
+    // Without it SQLite opens a journal, for which a full disk has no room.
+    database.exec("PRAGMA journal_mode = MEMORY")
     database.exec("BEGIN IMMEDIATE")
     const text = `process ${process.pid} on ${hostname()} since ${sinceText}\n`
     writeFileSync(`${path}.holder`, text, { mode: 0o600 })

@@ -52,6 +52,10 @@ export const sinkError = (what: string, path: string, cause: unknown): SinkError
   return new SinkError({ code, path, message: `cannot ${what} ${path}: ${why}` })
 }
 
+/** Whether only recovery may go on. */
+export const isStateUnknown = (error: unknown): boolean =>
+  error instanceof SinkError && error.code === "STATE_UNKNOWN"
+
 /** Runs a system call. Errors: SinkError that says what was tried. */
 export const attempt = <A>(what: string, path: string, call: () => A): A => {
   try {

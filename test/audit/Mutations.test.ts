@@ -98,8 +98,9 @@ describe("mutation corpus", () => {
   })
 
   const reason = missing("verifier")
+  const skipped = reason === undefined ? "" : ` (skipped: ${reason})`
   it.skipIf(reason !== undefined)(
-    `the stranger's verifier agrees on every case [A-323, A-333]${reason === undefined ? "" : ` (skipped: ${reason})`}`,
+    `the stranger's verifier agrees on every case [A-323, A-333]${skipped}`,
     () => {
       const verifier = join(import.meta.dirname, "../../docs/verify")
       const out = execFileSync(python, [join(folder, "check_python.py"), verifier, path], {

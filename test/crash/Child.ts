@@ -66,7 +66,7 @@ const dutiesUntil = async (
   signal: AbortSignal,
 ): Promise<void> => {
   while (!signal.aborted) {
-    await sleep(random() * 12)
+    await sleep(random() * 8)
     const duty = random() < 0.6 ? "checkpoint" : "export"
     try {
       await room[duty]()

@@ -8,17 +8,16 @@
  *
  * Without SLOW or CI a sample of the rows is run; SEED chooses another.
  */
-import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type FsyncPolicy, Strongroom } from "../../src/index.ts"
+import type { FsyncPolicy } from "../../src/index.ts"
+import { appendOne, faultsOf, live, open, planOf } from "./Life.ts"
 import { type Forgetting, Mount, whyNot } from "./Mount.ts"
-import { isThorough, openOptions, type Plan, sampleDrafts, seeded } from "./Plan.ts"
+import { isThorough, type Plan, seeded } from "./Plan.ts"
 import { Witness } from "./Witness.ts"
 
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31)
 const random = seeded(seed)
 const reason = whyNot()
-const drafts = sampleDrafts()
 
 let mount: Mount
 let logs = 0
@@ -30,41 +29,10 @@ afterAll(async () => {
   if (reason === undefined) await mount.close()
 })
 
-/** A log by its name: its path is another after each end. */
-const planOf = (log: string, fsync: FsyncPolicy): Plan => ({
-  dir: join(mount.root, log),
-  streams: ["ingress"],
-  inFlight: 3,
-  records: 9,
-  rotateBytes: 6_000,
-  fsync,
-  signing: "batch",
-  duties: true,
-  seed: 0,
-})
-
-const open = (plan: Plan): Promise<Strongroom> =>
-  Strongroom.open(openOptions(plan, () => undefined))
-
-const appendOne = async (room: Strongroom, witness: Witness, i: number): Promise<void> => {
-  const receipt = await room.append({ ...drafts[i % drafts.length]!, stream: "ingress" })
-  await receipt.reached("durable")
-  const { writerId: writer_id, stream, seq, selfHash: self_hash } = receipt
-  witness.add([{ writer_id, stream, seq, self_hash, level: "durable" }])
-}
-
-/** Three groups with a checkpoint, an export and some rotations between; an error ends it. */
-const live = async (plan: Plan, witness: Witness): Promise<void> => {
+const liveFrom = async (plan: Plan, witness: Witness): Promise<void> => {
   const room = await open(plan)
-  const append = async (from: number): Promise<void> => {
-    await Promise.all([0, 1, 2].map((i) => appendOne(room, witness, from + i)))
-  }
   try {
-    await append(0)
-    await room.checkpoint()
-    await append(3)
-    await room.export()
-    await append(6)
+    await live(room, witness)
   } finally {
     await room.close()
   }
@@ -90,36 +58,19 @@ const ended = async (work: () => Promise<unknown>): Promise<boolean> => {
   return off
 }
 
-/** What is wrong with the log now, and after it was opened and closed. */
-const faults = async (plan: Plan, witness: Witness): Promise<ReadonlyArray<string>> => {
-  const before = witness.look(plan.dir)
-  const notices: Array<{ readonly event: string }> = []
-  const room = await Strongroom.open(openOptions(plan, (notice) => void notices.push(notice)))
-  await room.append({ ...drafts[0]!, stream: "ingress" })
-  await room.close()
-  const after = witness.look(plan.dir)
-  const loud = notices.filter(({ event }) => event === "frozen" || event === "trouble")
-  return [
-    ...[...before.tampers, ...before.lost].map((fault) => `before recovery: ${fault}`),
-    ...loud.map((notice) => JSON.stringify(notice)),
-    ...[...after.tampers, ...after.lost].map((fault) => `after recovery: ${fault}`),
-    ...(after.verdict === "valid" ? [] : [`${after.verdict} after recovery`]),
-  ]
-}
-
 type Row = (after: number, plan: () => Plan, witness: Witness) => Promise<boolean>
 
 /** Runs rows until one comes to its end, and holds every log against its witness. */
 const table = async (name: string, fsync: FsyncPolicy, stride: number, row: Row): Promise<void> => {
   const wrong: Array<string> = []
-  const step = isThorough ? 1 : stride
+  const step = isThorough ? Math.ceil(stride / 4) : stride
   let rows = 0
   for (let after = 1 + Math.floor(random() * step), isEnded = true; isEnded; after += step) {
     const log = `log-${logs++}`
-    const plan = (): Plan => planOf(log, fsync)
+    const plan = (): Plan => planOf(mount, log, fsync)
     const witness = new Witness()
     isEnded = await row(after, plan, witness)
-    const found = await faults(plan(), witness).catch((error: unknown) => [String(error)])
+    const found = await faultsOf(plan(), witness).catch((error: unknown) => [String(error)])
     wrong.push(...found.map((fault) => `row ${after}: ${fault}`))
     rows += 1
   }
@@ -145,7 +96,7 @@ describe.skipIf(reason !== undefined)(`crash table (${reason ?? `seed ${seed}`})
     async (fsync, mode, stride) => {
       await table(`fsync=${fsync}, ${mode}`, fsync, stride, async (after, plan, witness) => {
         mount.arm(mode, after, after)
-        return ended(() => live(plan(), witness))
+        return ended(() => liveFrom(plan(), witness))
       })
     },
     patienceMs,
@@ -156,7 +107,7 @@ describe.skipIf(reason !== undefined)(`crash table (${reason ?? `seed ${seed}`})
     async (fsync) => {
       await table(`fsync=${fsync}, kill then cut`, fsync, 11, async (after, plan, witness) => {
         mount.arm("kill", after, after)
-        const isEnded = await ended(() => live(plan(), witness))
+        const isEnded = await ended(() => liveFrom(plan(), witness))
         await ended(() => goOn(plan(), witness))
         return isEnded
       })
@@ -169,7 +120,7 @@ describe.skipIf(reason !== undefined)(`crash table (${reason ?? `seed ${seed}`})
     async (fsync) => {
       await table(`fsync=${fsync}, cut twice`, fsync, 5, async (after, plan, witness) => {
         mount.arm(random() < 0.5 ? "kill" : pick(), after, after)
-        const isEnded = await ended(() => live(plan(), witness))
+        const isEnded = await ended(() => liveFrom(plan(), witness))
         mount.arm(pick(), after, 1 + Math.floor(random() * 40))
         await ended(() => goOn(plan(), witness))
         return isEnded

@@ -16,6 +16,9 @@ export interface Counters {
   readonly cuts: number
   /** Changes that a power cut found without their fsync. */
   readonly lost: number
+  /** Fsyncs that failed because they were told to. */
+  readonly failed: number
+  readonly full: number
   readonly off: boolean
 }
 
@@ -60,6 +63,16 @@ export class Mount {
 
   cut(): void {
     this.#say("cut")
+  }
+
+  /** The `after`-th fsync fails once, and what it was for is forgotten. */
+  failFsync(after: number): void {
+    this.#say(`fail ${after}`)
+  }
+
+  /** The `after`-th write is cut short and the disk is full from then on; 0: there is space. */
+  fill(after: number): void {
+    this.#say(`full ${after}`)
   }
 
   /** Power is back; what was open stays dead. */

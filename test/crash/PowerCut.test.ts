@@ -1,6 +1,6 @@
 /**
- * Power cuts at random changes on a file system that forgets what was not fsynced (forgetful.py): no
- * acknowledged record is lost, nothing is taken for tampering.
+ * Power cuts at random changes on a file system that forgets what was not fsynced (forgetful.py):
+ * no acknowledged record is lost, nothing is taken for tampering.
  *
  * The controls are the proof that this can fail: on a file system that lies about one kind of fsync
  * the same run must lose acknowledged records or find damage. CUTS and SEED choose another run.

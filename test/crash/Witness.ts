@@ -33,7 +33,8 @@ export interface Seen {
 }
 
 const sentence = (stream: string, found: Finding): string =>
-  `${stream}: ${found.kind} at seq ${found.seq} (${found.file}, byte ${found.offset}): expected ${found.expected}, found ${found.found}`
+  `${stream}: ${found.kind} at seq ${found.seq} (${found.file}, byte ${found.offset}): ` +
+  `expected ${found.expected}, found ${found.found}`
 
 /** Without a trust file every key is unknown. */
 const isTamper = ({ kind }: Finding, hasTrust: boolean): boolean =>
@@ -59,7 +60,7 @@ export class Witness {
     return forks
   }
 
-  /** Verifies the whole log in `folder` of a data directory, and looks for what was acknowledged. */
+  /** Verifies the log in `folder` of a data directory, and looks for what was acknowledged. */
   look(dir: string, folder = "wal"): Seen {
     try {
       return this.#look(dir, folder)

@@ -5,16 +5,20 @@
 
 What POSIX promises and nothing more: the data of a file survives from its last fsync or fdatasync
 on, the names in a directory from the last fsync of that directory on, a new file is empty until it
-is fsynced itself. What was not asked for is lost (`forget`), or survives in part (`prefix`: a random
-prefix of the 512-byte pieces written, and of the changes of a directory; `scatter`: each 512-byte
-block on its own). With `kill` nothing is lost yet: it is the process that ended, not the power.
+is fsynced itself. What was not asked for is lost (`forget`), or survives in part (`prefix`: a
+random prefix of the 512-byte pieces written, and of the changes of a directory; `scatter`: each
+512-byte block on its own). With `kill` nothing is lost yet: it is the process that ended, not
+the power.
 
 The tree is below `/gN`, N counting the times that power came back, so that the kernel's memory of
-names ends with a power cut too. `.forgetful` in the root takes commands and, read, answers with counters as JSON:
+names ends with a power cut too. `.forgetful` in the root takes commands and, read, answers with
+counters as JSON:
 
     arm MODE SEED AFTER    cut the power before the AFTER-th change or fsync from now on; 0: never
     cut                    cut it now: from then on everything fails with EIO
     on                     power comes back; files that were open stay dead
+    fail AFTER             the AFTER-th fsync fails once with EIO, and what it was for is forgotten
+    full AFTER             the AFTER-th growing write is cut short, then the disk is full; 0: not
 
 FORGETFUL_LIES, a list of file name endings and `dir`, names fsyncs that are answered with success
 and not made: a file system that a test must find out.
@@ -96,7 +100,7 @@ def survive_prefix(node, rng):
 
 
 def survive_scatter(node, rng):
-    """Blocks reach the disk in any order, and the size on its own: what is missing reads as zero."""
+    """Blocks reach the disk in any order, the size on its own: what is missing reads as zero."""
     if node.is_dir or rng.random() < 0.2:
         survive_prefix(node, rng)
         return
@@ -130,7 +134,11 @@ class Forgetful(fuse.Operations):
         self.mode = "forget"
         self.rng = random.Random(0)
         self.after = 0
-        self.counts = {"changes": 0, "fsyncs": 0, "lies": 0, "cuts": 0, "lost": 0}
+        self.fail_after = 0
+        self.full_after = 0
+        self.is_full = False
+        names = ("changes", "fsyncs", "lies", "cuts", "lost", "failed", "full")
+        self.counts = dict.fromkeys(names, 0)
 
     def init_with_config(self, conn_info, config_3):
         # No data and no size may come from the kernel's caches, nor a file be kept under another
@@ -161,6 +169,13 @@ class Forgetful(fuse.Operations):
         for child in node.live.values() if node.is_dir else []:
             self.lose(child, seen)
 
+    def fail(self, node):
+        """As a kernel does it: the pages are dropped, and the next fsync has nothing to say."""
+        if not node.is_dir:
+            node.live = node.kept.copy()
+            node.changes = []
+        refuse(errno.EIO)
+
     def step(self, kind):
         """Before every change and fsync: is this where the power is cut?"""
         self.check()
@@ -185,6 +200,10 @@ class Forgetful(fuse.Operations):
             self.after = 0
             if not self.is_off:
                 self.cut()
+        elif verb == "fail":
+            self.fail_after = int(rest[0])
+        elif verb == "full":
+            self.full_after, self.is_full = int(rest[0]), False
         else:
             self.is_off = False
             self.generation += 1
@@ -220,6 +239,8 @@ class Forgetful(fuse.Operations):
         return fh
 
     def add(self, path, node):
+        if self.is_full:
+            refuse(errno.ENOSPC)
         folder, name = self.parent(path)
         if name in folder.live:
             refuse(errno.EEXIST)
@@ -319,8 +340,22 @@ class Forgetful(fuse.Operations):
         self.check()
         node = self.file(fh)[0]
         self.step("changes")
+        if offset + len(data) > len(node.live):
+            data = self.take_space(data)
         node.change("write", offset, data)
         return len(data)
+
+    def take_space(self, data):
+        """What there is space for; overwriting needs none."""
+        if self.is_full:
+            refuse(errno.ENOSPC)
+        if self.full_after > 0:
+            self.full_after -= 1
+            if self.full_after == 0:
+                self.is_full = True
+                self.counts["full"] += 1
+                return data[: len(data) // 2] or refuse(errno.ENOSPC)
+        return data
 
     def truncate(self, path, length, fh=None):
         if path == CONTROL:
@@ -339,6 +374,11 @@ class Forgetful(fuse.Operations):
         self.check()
         node, name = self.file(fh)
         self.step("fsyncs")
+        if self.fail_after > 0:
+            self.fail_after -= 1
+            if self.fail_after == 0:
+                self.counts["failed"] += 1
+                self.fail(node)
         if any(name.endswith(lie) for lie in self.lies):
             self.counts["lies"] += 1
         else:
