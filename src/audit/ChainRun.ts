@@ -160,7 +160,9 @@ export class ChainRun {
   newest = { number: 0, count: 0, open: false }
   torn: TornBytes | undefined
   tornSignatures: TornBytes | undefined
-  expected: Array<ExpectedHead>
+  readonly expected: ReadonlyArray<ExpectedHead>
+  /** How many of the expected positions were compared. */
+  #met = 0
   isNewestUnsealed = false
   /** The head of the chain is not there. */
   readonly beginsLate: boolean
@@ -341,13 +343,18 @@ export class ChainRun {
     }
   }
 
+  /** Expected positions that the chain did not reach. */
+  get unmet(): ReadonlyArray<ExpectedHead> {
+    return this.expected.slice(this.#met)
+  }
+
   /** Compares what was acknowledged elsewhere with what is here. */
   meet(firstSeq: number, hashes: Uint8Array): void {
     const last = firstSeq + hashes.length / 32 - 1
     for (;;) {
-      const head = this.expected[0]
+      const head = this.expected[this.#met]
       if (head === undefined || head.seq > last) return
-      this.expected.shift()
+      this.#met += 1
       if (head.seq < firstSeq) continue
       const at = (head.seq - firstSeq) * 32
       const found = formatHash(hashes.subarray(at, at + 32))

@@ -202,7 +202,7 @@ const conclude = (run: ChainRun): ChainReport => {
       "none",
     )
   }
-  for (const { seq, selfHash, file } of run.expected) {
+  for (const { seq, selfHash, file } of run.unmet) {
     if (seq > state.seq)
       run.find("truncated", state.seq + 1, file, 0, `seq ${seq} ${selfHash}`, `${state.seq}`)
   }

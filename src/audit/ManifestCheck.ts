@@ -19,17 +19,28 @@ import type { ChainReport } from "./ChainVerify.ts"
 import type { Finding, FindingKind } from "./Finding.ts"
 import type { KeyJudge } from "./KeyJudge.ts"
 
-/** Last seq that the manifests in a chain's export folder cover, 0 without one. */
+/** Last of the files that can be read; a damaged one must not hide those before it. */
+const lastReadable = (files: ReadonlyArray<Numbered>, lastSeq: (bytes: Uint8Array) => number) => {
+  for (const file of [...files].reverse()) {
+    try {
+      return lastSeq(readSmallFile(file.path))
+    } catch (error) {
+      if (!(error instanceof DocumentError)) throw error
+    }
+  }
+  return 0
+}
+
+/** Last seq that the manifests and checkpoints in a chain's export folder cover, 0 without any. */
 export const exportedTo = (directory: string): number => {
   if (!existsSync(directory)) return 0
-  const last = listChain(directory).manifests.at(-1)
-  if (last === undefined) return 0
-  try {
-    return Manifest.parse(readSmallFile(last.path)).segments.at(-1)?.range[1] ?? 0
-  } catch (error) {
-    if (error instanceof DocumentError) return 0
-    throw error
-  }
+  const { manifests, checkpoints } = listChain(directory)
+  return Math.max(
+    lastReadable(manifests, (bytes) => Manifest.parse(bytes).segments.at(-1)?.range[1] ?? 0),
+    manifests.length === 0
+      ? 0
+      : lastReadable(checkpoints, (bytes) => Checkpoint.parse(bytes).range[1]),
+  )
 }
 
 /** BLAKE3 of a whole file, read in pieces. */

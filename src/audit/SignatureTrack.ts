@@ -11,6 +11,7 @@ import { concat, equal } from "../base/Bytes.ts"
 import { formatHash } from "../base/Hash.ts"
 import type { ChainContext, Engine } from "../engine/Engine.ts"
 import { RangeRoot } from "../merkle/Tree.ts"
+import { signatureBytes } from "../signing/Ed25519.ts"
 import type { Envelope, SigEntry } from "../signing/Envelope.ts"
 import { batchDigest, contexts } from "../signing/Message.ts"
 import type { Numbered } from "../sink/Segment.ts"
@@ -132,7 +133,8 @@ export class SignatureTrack {
     const reader = this.#reader
     const placed = this.#current()
     if (placed !== undefined && placed.entry.first <= lastSeq) {
-      this.#cover(placed.entry.first, lastSeq, "excused")
+      // What is left of its range can be signed again; where it cannot, the caller says so.
+      this.#cover(placed.entry.first, lastSeq, "none")
     }
     this.#flush()
     reader?.close()
@@ -246,12 +248,12 @@ export class SignatureTrack {
     for (const list of groups.values()) {
       const { item, key } = list[0]!
       const digests = concat(...list.map((entry) => entry.item.digest))
-      const sigs = list.map((entry) => entry.envelope.sig)
-      const sized = sigs.every((sig) => sig.length === 64)
+      // A signature of another size is wrong by itself, and only itself.
+      const sigs = list.map(({ envelope: { sig } }) =>
+        sig.length === signatureBytes ? sig : new Uint8Array(signatureBytes),
+      )
       const context = contexts[item.strength]
-      const verdicts = sized
-        ? this.#engine.verifySignatures(key, context, digests, concat(...sigs))
-        : new Uint8Array(list.length)
+      const verdicts = this.#engine.verifySignatures(key, context, digests, concat(...sigs))
       for (const [index, entry] of list.entries()) right.set(entry.envelope, verdicts[index] === 1)
     }
     for (const item of pending) this.#settle(item, right)

@@ -66,25 +66,18 @@ const ackOf = (line: Uint8Array | undefined, file: string, number: number): Expe
   throw UsageError.of("INPUT", `${file}:${number} is no acknowledgement: not an object`)
 }
 
-/** The heads of every chain that acknowledgements reach; two of one seq are kept both. */
+/** Every position that was acknowledged: two histories of one chain show only where they differ. */
 const readAcks = async (
   file: string,
   signal: AbortSignal,
 ): Promise<ReadonlyArray<ExpectedPosition>> => {
-  const heads = new Map<string, Array<ExpectedPosition>>()
+  const positions: Array<ExpectedPosition> = []
   for await (const lines of readLines(file, jsonFileBytesMax, signal)) {
     for (const { number, bytes } of lines) {
-      const ack = ackOf(bytes, file, number)
-      const key = `${ack.writerId}/${ack.stream}`
-      const known = heads.get(key)?.[0]
-      // An earlier position adds nothing: the hash of a later one commits to it.
-      if (known === undefined || ack.seq > known.seq) heads.set(key, [ack])
-      else if (ack.seq === known.seq && ack.selfHash !== known.selfHash) {
-        heads.get(key)?.push(ack)
-      }
+      positions.push(ackOf(bytes, file, number))
     }
   }
-  return [...heads.values()].flat()
+  return positions
 }
 
 /** `{"type":` among the first members makes it a receipt. */
