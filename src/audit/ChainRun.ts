@@ -164,6 +164,8 @@ export class ChainRun {
   /** How many of the expected positions were compared. */
   #met = 0
   isNewestUnsealed = false
+  /** Damage ended the walk before the newest segment: what lies behind it is unread, not gone. */
+  endsEarly = false
   /** The head of the chain is not there. */
   readonly beginsLate: boolean
   readonly segments: Array<WalkedSegment> = []
@@ -282,6 +284,7 @@ export class ChainRun {
       bytes: isNewestUnsealed ? readAt(segment.path, offset, bytes) : new Uint8Array(0),
       offset,
       head: headText(state),
+      nextSeq: state.seq + 1,
       fsync,
       isNewestUnsealed,
       isCovered: isSigned || this.claimsBeyond(state.seq),

@@ -38,6 +38,8 @@ export interface ChainReport {
   readonly declared: Declaration | undefined
   readonly records: number
   readonly state: ChainState
+  /** Damage ended the walk before the newest segment. */
+  readonly endsEarly: boolean
   readonly head: string
   readonly openedHash: string | undefined
   readonly signatures: ReadonlyArray<Run<TrackedState>>
@@ -78,8 +80,11 @@ function* walk(run: ChainRun): Generator<Step, void> {
       // Without the segments before it nothing says what it should link to.
       return
     }
-    const isWhole = yield* walkOne(run, segment, index === files.segments.length - 1)
-    if (!isWhole) return
+    const isNewest = index === files.segments.length - 1
+    const isWhole = yield* walkOne(run, segment, isNewest)
+    if (isWhole) continue
+    run.endsEarly = !isNewest
+    return
   }
 }
 
@@ -138,24 +143,29 @@ const withReason = (finding: Finding, notTorn: string | undefined): Finding =>
 /** What lies behind the last `.sig` entry of a segment that was walked to its end. */
 const judgeSignatureEnd = (run: ChainRun, segment: Numbered, isWhole: boolean): void => {
   const headSeq = run.state.seq
-  const { beyond, broken } = run.signatures.end(headSeq)
+  const { beyond, broken, unreadFrom } = run.signatures.end(headSeq)
   const file = run.input.files.signatures.get(segment.number)
+  // The range of an entry that ends behind the damage cannot be rebuilt.
+  if (!isWhole && beyond !== undefined) run.signatures.excuse(beyond.entry.first)
   if (file === undefined || !isWhole) return
   const fsync = run.fsync
-  const isCovered = run.claimsBeyond(headSeq)
-  const torn = (offset: number): void => {
+  const torn = (seq: number, offset: number): void => {
     const bytes = file.size - offset
     run.tornSignatures = { segment: segment.number, offset, bytes }
     const found = `${bytes} bytes that no record goes with`
-    run.find("torn_tail", headSeq + 1, file.file, offset, "the end of the file", found)
+    run.find("torn_tail", seq, file.file, offset, "the end of the file", found)
   }
   if (beyond !== undefined) {
     // Without always the file system may have kept the entry and lost its frames.
-    if (run.isNewestUnsealed && !isCovered && fsync !== "always") return torn(beyond.offset)
+    const isLost = run.isNewestUnsealed && fsync !== "always" && !run.claimsBeyond(headSeq)
+    if (isLost) return torn(headSeq + 1, beyond.offset)
     const { first, last } = beyond.entry
-    const seq = Math.max(first, headSeq + 1)
     const expected = `records to seq ${last}, which are signed`
-    run.find("truncated", seq, file.file, beyond.offset, expected, `${headSeq}`)
+    // Entries never span segments, so only behind the newest can records be gone with its end.
+    const isNewest = segment === run.input.files.segments.at(-1)
+    const kind = isNewest ? "truncated" : "frame"
+    const seq = isNewest ? Math.max(first, headSeq + 1) : first
+    run.find(kind, seq, file.file, beyond.offset, expected, `${headSeq}`)
   } else if (broken !== undefined) {
     const size = file.size - broken.offset
     const verdict = judgeTail({
@@ -163,13 +173,15 @@ const judgeSignatureEnd = (run: ChainRun, segment: Numbered, isWhole: boolean): 
       bytes: readAt(file.path, broken.offset, Math.min(size, unsyncedBytesMax + 1)),
       offset: broken.offset,
       head: headText(run.state),
+      nextSeq: unreadFrom,
       fsync,
       isNewestUnsealed: run.isNewestUnsealed,
-      isCovered,
+      isCovered: run.claimsBeyond(unreadFrom - 1),
     })
-    if (verdict === "torn") return torn(broken.offset)
+    if (verdict === "torn") return torn(unreadFrom, broken.offset)
     const found = `${broken.what} (no torn tail: ${verdict})`
-    run.find("frame", headSeq, file.file, broken.offset, "a .sig entry", found)
+    run.find("frame", unreadFrom, file.file, broken.offset, "a .sig entry", found)
+    run.signatures.excuse(unreadFrom)
   }
 }
 
@@ -184,12 +196,24 @@ const coverageOf = (run: ChainRun, { counting, doubtful }: JudgedCheckpoints): C
     require: run.input.require,
   })
 
+/** Signatures without their segment: it was deleted, or an export has not come so far yet. */
+const findLostSegments = (run: ChainRun): void => {
+  const { segments, signatures } = run.input.files
+  const newest = segments.at(-1)?.number ?? 0
+  for (const { number, file, size } of signatures.values()) {
+    if (number <= newest || size === 0 || run.endsEarly) continue
+    const missing = segmentName(number)
+    run.find("segment_missing", run.state.seq + 1, missing, 0, missing, `${file} alone`)
+  }
+}
+
 /** Ends the run: what only the whole chain shows. */
 const conclude = (run: ChainRun): ChainReport => {
   const { input, state } = run
   const { writerId, stream, files } = input
   const report = (finding: Finding) => void run.findings.push(finding)
-  run.checkpoints.end(state.seq)
+  run.checkpoints.end(state.seq, run.endsEarly)
+  findLostSegments(run)
   const isWhole = input.from === undefined && !run.beginsLate
   // A crash may leave the first segment without a record: then there is no seq 1 to miss.
   if (isWhole && run.nextSeq > 1 && run.declared === undefined) {
@@ -202,8 +226,10 @@ const conclude = (run: ChainRun): ChainReport => {
       "none",
     )
   }
+  if (run.endsEarly)
+    run.notes.push(`nothing behind seq ${state.seq} of ${writerId} / ${stream} was read`)
   for (const { seq, selfHash, file } of run.unmet) {
-    if (seq > state.seq)
+    if (seq > state.seq && !run.endsEarly)
       run.find("truncated", state.seq + 1, file, 0, `seq ${seq} ${selfHash}`, `${state.seq}`)
   }
   if (run.timeFell > 0)
@@ -212,9 +238,12 @@ const conclude = (run: ChainRun): ChainReport => {
   const judged = judgeCheckpoints(run.checkpoints.tracked, input.judge, report)
   const checkpoints = judged.counting
   const coverage = coverageOf(run, judged)
-  run.findings.push(...input.judge.revocationFindings())
-  for (const { kind, first, expected, found } of coverage.gaps) {
-    run.find(kind, first, "", 0, expected, found)
+  // Without anchors no signature says anything, and none can be missed.
+  if (input.judge.trust.keys.length > 0) {
+    run.findings.push(...input.judge.revocationFindings())
+    for (const { kind, first, expected, found } of coverage.gaps) {
+      run.find(kind, first, "", 0, expected, found)
+    }
   }
   return {
     writerId,
@@ -222,6 +251,7 @@ const conclude = (run: ChainRun): ChainReport => {
     declared: run.declared,
     records: run.records,
     state,
+    endsEarly: run.endsEarly,
     head: headText(state),
     openedHash: run.openedHash,
     signatures: run.signatures.runs,

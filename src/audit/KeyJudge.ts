@@ -105,6 +105,10 @@ export class KeyJudge {
   recordKey(envelope: Envelope, firstSeq: number): RecordKey {
     const anchor = findKey(this.trust, envelope.keyId, envelope.algoId)
     if (anchor !== undefined) return this.#anchorKey(anchor)
+    if (this.#isAnchor(envelope.keyId)) {
+      const expected = `a signature by the algorithm of ${envelope.keyId}`
+      return { kind: "refused", finding: "sig_invalid", expected, found: envelope.algoId }
+    }
     const held = this.#certificates.get(envelope.keyId)
     if (held === undefined || this.trust.keys.length === 0) return { kind: "unknown" }
     const refuse = (found: string): RecordKey => {
@@ -133,7 +137,7 @@ export class KeyJudge {
     return isTimed ? { kind: "later", publicKey, later: keyId } : { kind: "counts", publicKey }
   }
 
-  #isRevoked(keyId: KeyId): boolean {
+  #isRevoked(keyId: string): boolean {
     return this.trust.revoked.some((entry) => entry.keyId === keyId)
   }
 
@@ -151,9 +155,19 @@ export class KeyJudge {
     return answer
   }
 
-  /** Whether a key is one of those that lie beside the log with a certificate. */
-  isCertified(keyId: KeyId): boolean {
-    return this.#certificates.has(keyId)
+  #isAnchor(keyId: string): boolean {
+    return this.trust.keys.some((key) => key.keyId === keyId)
+  }
+
+  /**
+   * Whether a key that is no anchor by its algorithm is known all the same, so that its signature
+   * on a checkpoint or manifest is wrong: a certified key signs neither, an anchor by no other.
+   */
+  isBarred(keyId: KeyId): boolean {
+    const certificate = this.#certificates.get(keyId)?.document
+    const isCertified =
+      certificate !== undefined && this.#certificate(certificate).verdict !== "unknown"
+    return isCertified || this.#isAnchor(keyId)
   }
 
   /** Standing of a signature that waited for its place in time. */
@@ -183,6 +197,11 @@ export class KeyJudge {
       const file = `${keyId.slice(3)}.revoked.json`
       const find = (kind: FindingKind, expected: string, found: string) =>
         findings.push({ kind, seq, file, offset: 0, expected, found })
+      if (this.#isAnchor(keyId)) {
+        // Anchors are revoked in the trust file, whatever lies beside the log.
+        if (!this.#isRevoked(keyId)) find("key_unknown", "a revocation in the trust file", "none")
+        continue
+      }
       const held = this.#revocations.get(keyId)
       if (held === undefined) find("key_unknown", `the revocation of ${keyId}`, "no file")
       else if (held.digest !== digest) find("cert_invalid", digest, held.digest)
@@ -289,7 +308,7 @@ const judgeEnvelope = (
       return standing === "good" ? "good" : findingOf[standing]
     }
     case "unknown":
-      return judge.isCertified(envelope.keyId) ? "sig_invalid" : "key_unknown"
+      return judge.isBarred(envelope.keyId) ? "sig_invalid" : "key_unknown"
     case "unsupported":
       return "key_unknown"
     default:

@@ -65,6 +65,21 @@ interface Check {
   readonly judge: KeyJudge
   readonly report: ChainReport
   readonly findings: Array<Finding>
+  /** Range to signed digest of the checkpoint files that can be read. */
+  readonly beside: ReadonlyMap<string, string>
+}
+
+const readCheckpoints = (files: ChainFiles): ReadonlyMap<string, string> => {
+  const beside = new Map<string, string>()
+  for (const { path } of files.manifests.length === 0 ? [] : files.checkpoints) {
+    try {
+      const checkpoint = Checkpoint.parse(readSmallFile(path))
+      beside.set(checkpoint.range.join(" to "), Checkpoint.digestOf(checkpoint))
+    } catch (error) {
+      if (!(error instanceof DocumentError)) throw error
+    }
+  }
+  return beside
 }
 
 type Find = (kind: FindingKind, seq: number, expected: string, found: string, file?: string) => void
@@ -77,9 +92,11 @@ export const verifyManifests = (
   report: ChainReport,
 ): Array<Finding> => {
   const findings: Array<Finding> = []
-  const check = { engine, files, judge, report, findings }
+  const beside = readCheckpoints(files)
+  const check = { engine, files, judge, report, findings, beside }
   let prev: string | undefined = genesis
   let nextSeq: number | undefined
+  let beyond: { readonly seq: number; readonly file: string } | undefined
   for (const [index, file] of files.manifests.entries()) {
     const find: Find = (kind, seq, expected, found, name = file.file) =>
       void findings.push({ kind, seq, file: name, offset: 0, expected, found })
@@ -105,7 +122,15 @@ export const verifyManifests = (
     checkCheckpoints(check, manifest, find)
     checkSignature(check, file, bytes, find, first)
     prev = b3Text(bytes)
-    nextSeq = (manifest.segments.at(-1)?.range[1] ?? first - 1) + 1
+    const last = manifest.segments.at(-1)?.range[1] ?? first - 1
+    nextSeq = last + 1
+    if (last > report.state.seq && !report.endsEarly) beyond = { seq: last, file: file.file }
+  }
+  if (beyond !== undefined) {
+    const { seq } = report.state
+    const expected = `records to seq ${beyond.seq}, which are exported`
+    const { file } = beyond
+    findings.push({ kind: "truncated", seq: seq + 1, file, offset: 0, expected, found: `${seq}` })
   }
   return findings
 }
@@ -174,7 +199,10 @@ const checkSegment = (check: Check, segment: Manifest.ManifestSegment, find: Fin
   }
   const walked = report.segments.find((found) => found.number === number)
   if (walked === undefined) return
-  if (walked.first !== first || walked.count !== segment.count) {
+  if (segment.offset !== 0) {
+    // Exports are of whole segments.
+    find("manifest_gap", first, "offset 0", `${segment.offset}`)
+  } else if (walked.first !== first || walked.count !== segment.count) {
     const found = `seq ${walked.first} and ${walked.count} frames`
     find("manifest_gap", first, `seq ${first} and ${segment.count} frames`, found)
   } else if (walked.root !== segment.root) {
@@ -183,18 +211,14 @@ const checkSegment = (check: Check, segment: Manifest.ManifestSegment, find: Fin
 }
 
 /** The checkpoints inside a manifest are those beside it. */
-const checkCheckpoints = ({ report }: Check, manifest: Manifest.Manifest, find: Find): void => {
+const checkCheckpoints = ({ beside }: Check, manifest: Manifest.Manifest, find: Find): void => {
   for (const checkpoint of manifest.checkpoints) {
     const [first, last] = checkpoint.range
     const digest = formatHash(b3(Checkpoint.signedBytes(checkpoint)))
-    const beside = report.tracked.find(
-      (tracked) => tracked.first === first && tracked.last === last,
-    )
-    if (beside === undefined) {
+    const found = beside.get(`${first} to ${last}`)
+    if (found === undefined) {
       find("checkpoint_gap", first, `a checkpoint over ${first} to ${last}`, "none beside it")
-    } else if (formatHash(beside.signedDigest) !== digest) {
-      find("fork", first, digest, formatHash(beside.signedDigest))
-    }
+    } else if (found !== digest) find("fork", first, digest, found)
   }
 }
 
@@ -222,7 +246,8 @@ const checkSignature = (
       b3(bytes),
     )
     if (verdict === "valid") counts = true
-    if (verdict === "invalid" || verdict === "purpose") {
+    const isBarred = verdict === "unknown" && judge.isBarred(envelope.keyId)
+    if (verdict === "invalid" || verdict === "purpose" || isBarred) {
       isWrong = true
       find("sig_invalid", seq, "a signature that counts", `one by ${envelope.keyId}`, name)
     }

@@ -75,6 +75,7 @@ const mayBeUnfinished = (segment: Numbered, state: ChainState, offset: number): 
       bytes: readAt(segment.path, offset, segment.size - offset),
       offset,
       head: headText(state),
+      nextSeq: state.seq + 1,
       fsync: "on_checkpoint",
       isNewestUnsealed: true,
       isCovered: false,

@@ -49,5 +49,8 @@ export const startScrub = (
       return undefined
     }
   }
-  return { position: () => position, done: scrub(), stop: () => abort.abort() }
+  const done = scrub()
+  // Whoever is told comes later, when the chain is open; a failure must not end the process before.
+  done.catch(() => undefined)
+  return { position: () => position, done, stop: () => abort.abort() }
 }

@@ -60,6 +60,7 @@ export class SignatureTrack {
   #reader: SignatureReader | undefined
   #file = ""
   #next = 1
+  #unreadFrom: number | undefined
   #range: RangeRoot | undefined
   #abandoned = false
 
@@ -80,6 +81,7 @@ export class SignatureTrack {
     this.#reader = new SignatureReader(file)
     this.#file = name
     this.#next = firstSeq
+    this.#unreadFrom = undefined
     this.#range = undefined
     this.#abandoned = false
   }
@@ -97,6 +99,7 @@ export class SignatureTrack {
     while (this.#next <= last) {
       const placed = this.#current()
       const from = this.#next
+      if (placed === undefined) this.#unreadFrom ??= from
       if (placed === undefined || placed.entry.first > last) {
         this.#cover(from, last, "none")
         this.#next = last + 1
@@ -129,6 +132,8 @@ export class SignatureTrack {
   end(lastSeq: number): {
     readonly beyond: PlacedEntry | undefined
     readonly broken: SignatureBreak | undefined
+    /** The first record behind the last entry that could be read. */
+    readonly unreadFrom: number
   } {
     const reader = this.#reader
     const placed = this.#current()
@@ -139,7 +144,21 @@ export class SignatureTrack {
     this.#flush()
     reader?.close()
     this.#reader = undefined
-    return { beyond: placed, broken: reader?.broken }
+    return {
+      beyond: placed,
+      broken: reader?.broken,
+      unreadFrom: this.#unreadFrom ?? this.#next,
+    }
+  }
+
+  /** Nobody can say what signs the records from `seq` on: what hides it was reported. */
+  excuse(seq: number): void {
+    const last = this.runs.at(-1)
+    if (last === undefined || last.state !== "none" || last.last < seq) return
+    this.runs.pop()
+    const first = Math.max(last.first, seq)
+    appendRun(this.runs, last.first, first - 1, "none")
+    appendRun(this.runs, first, last.last, "excused")
   }
 
   /** The entry that covers or follows the next record; wrong ones before it are reported. */
@@ -150,7 +169,7 @@ export class SignatureTrack {
       if (this.#range !== undefined || this.#abandoned) return placed
       const { entry, offset } = placed
       const range = `${entry.first} to ${entry.last}`
-      this.#find("sig_invalid", entry.first, offset, `an entry from seq ${this.#next} on`, range)
+      this.#find("frame", this.#next, offset, `an entry from seq ${this.#next} on`, range)
       this.#reader?.take()
     }
   }

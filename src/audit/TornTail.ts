@@ -9,12 +9,17 @@
 import { dataView, fromUtf8 } from "../base/Bytes.ts"
 import { b3, formatHash } from "../base/Hash.ts"
 import {
+  envelopesMax,
   frameBytesMax,
+  frameHeadBytes,
   frameOverheadBytes,
   recordBytesMax,
   selfHashBytes,
+  sigEntryBytesMax,
+  signatureBytesMax,
   unsyncedBytesMax,
 } from "../base/Limits.ts"
+import * as Cbor from "../signing/Cbor.ts"
 import type { FsyncPolicy } from "./Declaration.ts"
 
 export interface Tail {
@@ -25,6 +30,8 @@ export interface Tail {
   readonly offset: number
   /** `prev` of the record that would have come next. */
   readonly head: string
+  /** The record that would have come next, or the first that the entry would have covered. */
+  readonly nextSeq: number
   readonly fsync: FsyncPolicy
   readonly isNewestUnsealed: boolean
   /** A checkpoint, a manifest or, with always, a complete `.sig` entry goes beyond what is good. */
@@ -33,10 +40,24 @@ export interface Tail {
 
 const blockBytes = 512
 
-/** Zero to the end of the file from a byte inside the first bad frame on. */
-const endsInZeros = (bytes: Uint8Array): boolean => {
+/** Bytes that the first bad frame or entry says it has; `undefined` where none can have so many. */
+const claimedBytes = ({ of, bytes }: Tail): number | undefined => {
+  const isFrame = of === "frames"
+  const overhead = isFrame ? frameOverheadBytes : 4
+  const max = isFrame ? recordBytesMax : sigEntryBytesMax
+  if (bytes.length < (isFrame ? frameHeadBytes : 4)) return overhead + max
+  const len = dataView(bytes).getUint32(0, true)
+  return len > max ? undefined : overhead + len
+}
+
+/** The first bad frame or entry runs past the end of the file. */
+const isIncomplete = (tail: Tail): boolean => tail.bytes.length < (claimedBytes(tail) ?? 0)
+
+/** Zero to the end of the file from a byte inside the first bad frame or entry on. */
+const endsInZeros = (tail: Tail): boolean => {
+  const { bytes } = tail
   const last = bytes.findLastIndex((byte) => byte !== 0)
-  return last < bytes.length - 1 && last + 1 < frameBytesMax
+  return last < Math.min(bytes.length, claimedBytes(tail) ?? frameBytesMax) - 1
 }
 
 const hasZeroBlock = (tail: Tail): boolean => {
@@ -49,12 +70,6 @@ const hasZeroBlock = (tail: Tail): boolean => {
     at = next
   }
   return false
-}
-
-/** The first bad frame or entry runs past the end of the file. */
-const isIncomplete = ({ of, bytes }: Tail): boolean => {
-  const overhead = of === "frames" ? frameOverheadBytes : 4
-  return bytes.length < 4 || bytes.length < overhead + dataView(bytes).getUint32(0, true)
 }
 
 const bodyStart = Buffer.from('{"v":1,')
@@ -77,6 +92,37 @@ const hidesFrame = (tail: Tail): boolean => {
   return false
 }
 
+/** A whole `.sig` entry from the next record on stands in the bytes: only its length is wrong. */
+const hidesEntry = ({ bytes, nextSeq }: Tail): boolean => {
+  const start = Buffer.from([...Cbor.head(Cbor.array, 4), ...Cbor.head(Cbor.unsigned, nextSeq)])
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  for (let at = buffer.indexOf(start); at >= 0; at = buffer.indexOf(start, at + 1)) {
+    if (isEntry(bytes.subarray(at + start.length))) return true
+  }
+  return false
+}
+
+/** An entry behind its `first`, whatever follows it. */
+const isEntry = (bytes: Uint8Array): boolean => {
+  let isWhole = false
+  Cbor.read(bytes, (reader) => {
+    reader.head(Cbor.unsigned)
+    if (!reader.isNull()) reader.bytes(32)
+    const count = reader.head(Cbor.array)
+    for (let i = 0; i < Math.min(count, envelopesMax); i++) {
+      reader.exactly(Cbor.map, 3)
+      reader.exactly(Cbor.unsigned, 1)
+      reader.text(64)
+      reader.exactly(Cbor.unsigned, 2)
+      reader.bytes(signatureBytesMax)
+      reader.exactly(Cbor.unsigned, 3)
+      reader.text(64)
+    }
+    isWhole = true
+  })
+  return isWhole
+}
+
 /** `torn`, or the condition that does not hold. */
 export const judgeTail = (tail: Tail): "torn" | string => {
   if (!tail.isNewestUnsealed) return "the segment is not the newest, or it is sealed"
@@ -84,8 +130,9 @@ export const judgeTail = (tail: Tail): "torn" | string => {
   if (tail.fsync === "always" && tail.bytes.length > unsyncedBytesMax) {
     return "more than 1 MiB, which fsync=always never leaves behind"
   }
-  if (!isIncomplete(tail) && !endsInZeros(tail.bytes) && !hasZeroBlock(tail)) {
+  if (!isIncomplete(tail) && !endsInZeros(tail) && !hasZeroBlock(tail)) {
     return "the frame is whole and no block of it is missing"
   }
-  return tail.of === "frames" && hidesFrame(tail) ? "it hides a complete frame" : "torn"
+  if (tail.of === "frames") return hidesFrame(tail) ? "it hides a complete frame" : "torn"
+  return hidesEntry(tail) ? "it hides a complete entry" : "torn"
 }

@@ -60,6 +60,8 @@ export interface StreamReport {
     readonly self_hash: string
   }>
   readonly opened_hash: string | null
+  /** Files of segments; none is a chain that is not there. */
+  readonly segments: number
 }
 
 export interface LogReport {
@@ -68,7 +70,9 @@ export interface LogReport {
   /** Records that are proven: the sum of the chains' own. */
   readonly proven_to: number
   readonly records: number
-  readonly streams: ReadonlyArray<Omit<StreamReport, "announces" | "opened_hash" | "notes">>
+  readonly streams: ReadonlyArray<
+    Omit<StreamReport, "announces" | "opened_hash" | "segments" | "notes">
+  >
   readonly notes: ReadonlyArray<string>
 }
 
@@ -143,6 +147,7 @@ export function* examineStream(
     notes: report.notes,
     announces: announcesOf(report),
     opened_hash: report.openedHash ?? null,
+    segments: files.segments.length,
   }
   return { stream: shown, chain: report, files }
 }
@@ -166,14 +171,22 @@ export function* verifyStream(
 }
 
 /** What the control chains announce and the folders do not hold, or hold another way. */
-const crossCheck = (streams: ReadonlyArray<StreamReport>): Array<StreamReport> => {
+const crossCheck = (
+  streams: ReadonlyArray<StreamReport>,
+  { expectHeads }: VerifyOptions,
+): Array<StreamReport> => {
+  const read = new Set(streams.map((stream) => `${stream.writer_id}/${stream.stream}`))
   const byName = new Map(streams.map((stream) => [`${stream.writer_id}/${stream.stream}`, stream]))
   for (const { announces } of streams) {
     for (const { writer_id, stream, self_hash } of announces) {
       const key = `${writer_id}/${stream}`
       const chain = byName.get(key)
       if (chain === undefined) byName.set(key, missingStream(writer_id, stream, self_hash))
-      else if (chain.head_hash === genesis) {
+      else if (chain.segments === 0) {
+        const { findings } = missingStream(writer_id, stream, self_hash)
+        const all = [...chain.findings, ...findings].sort(compareFindings)
+        byName.set(key, { ...chain, findings: all })
+      } else if (chain.head_hash === genesis) {
         // It was announced when its first record was durable.
         const finding = { ...at("stream_opened", 1), expected: self_hash, found: "no record" }
         const findings = [...chain.findings, finding].sort(compareFindings)
@@ -184,6 +197,18 @@ const crossCheck = (streams: ReadonlyArray<StreamReport>): Array<StreamReport> =
         byName.set(key, { ...chain, findings })
       }
     }
+  }
+  // A chain that was read is held to them by itself.
+  const heads = new Map<string, ExpectedPosition>()
+  for (const head of expectHeads) {
+    const key = `${head.writerId}/${head.stream}`
+    if (!read.has(key) && head.seq > (heads.get(key)?.seq ?? 0)) heads.set(key, head)
+  }
+  for (const [key, { writerId, stream, seq, selfHash, file }] of heads) {
+    const chain = byName.get(key) ?? { ...missingStream(writerId, stream, ""), findings: [] }
+    const expected = `seq ${seq} ${selfHash}`
+    const finding = { ...at("truncated", 1), file, expected, found: "no folder" }
+    byName.set(key, { ...chain, findings: [...chain.findings, finding].sort(compareFindings) })
   }
   return oneLog([...byName.values()])
 }
@@ -218,6 +243,7 @@ const missingStream = (writer_id: string, stream: string, self_hash: string): St
   notes: [],
   announces: [],
   opened_hash: null,
+  segments: 0,
 })
 
 const damns = (stream: StreamReport): boolean =>
@@ -273,13 +299,15 @@ export const joinReports = (
   reports: ReadonlyArray<StreamReport>,
   options: VerifyOptions,
 ): LogReport => {
-  const streams = crossCheck(reports)
+  const streams = crossCheck(reports, options)
   return {
     verdict: verdictOf(streams, options),
     trust: trustText(options),
     proven_to: streams.reduce((sum, { proven_to }) => sum + proven_to, 0),
     records: streams.reduce((sum, { records }) => sum + records, 0),
-    streams: streams.map(({ announces: _a, opened_hash: _o, notes: _n, ...shown }) => shown),
+    streams: streams.map(
+      ({ announces: _a, opened_hash: _o, segments: _s, notes: _n, ...shown }) => shown,
+    ),
     notes: notesOf(streams, options),
   }
 }

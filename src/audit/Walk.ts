@@ -6,9 +6,14 @@
  * be delimited is stepped over with its own seq and hash taken as given, so that one edit is
  * reported once and the rest of the chain is checked as well; a frame that cannot ends the walk.
  */
-import { equal } from "../base/Bytes.ts"
+import { dataView, equal, utf8 } from "../base/Bytes.ts"
 import { b3, formatHash, parseHash } from "../base/Hash.ts"
-import { segmentHeaderBytes } from "../base/Limits.ts"
+import {
+  frameHeadBytes,
+  frameTailBytes,
+  segmentHeaderBytes,
+  selfHashBytes,
+} from "../base/Limits.ts"
 import { headText } from "../chain/Chain.ts"
 import type { ChainContext, ChainState, Engine, VerifyResult } from "../engine/Engine.ts"
 import { type Frame, readFrame } from "../record/Frame.ts"
@@ -91,14 +96,33 @@ const diagnoseBody = (
   return { body, findings }
 }
 
-/** The seq of the body, where it is a record, else that of its frame. */
-const seqOf = (frame: Frame): number => {
+/**
+ * Which record a frame stands for: the next one where its own seq or the body's says so. Else what
+ * the body says, which is hashed; where it is no record, what the frame says.
+ */
+const seqOf = (frame: Frame, next: number): number => {
+  if (frame.seq === next) return next
   try {
     return parseBody(frame.body).seq
   } catch (error) {
     if (error instanceof Rejected) return frame.seq
     throw error
   }
+}
+
+/** A frame of which only `what` is wrong, with what stands there when it is right. */
+const mend = (bytes: Uint8Array, what: string, next: number): Frame | undefined => {
+  const view = dataView(bytes)
+  const bodyEnd = frameHeadBytes + view.getUint32(0, true)
+  const copy = bytes.slice(0, bodyEnd + frameTailBytes)
+  if (what === "v") copy[4] = 1
+  else if (what === "seq") dataView(copy).setBigUint64(5, BigInt(next), true)
+  else if (what === "self_hash") {
+    const hash = formatHash(b3(copy.subarray(frameHeadBytes, bodyEnd)))
+    copy.set(utf8(hash), copy.length - selfHashBytes)
+  } else return undefined
+  const frame = readFrame(copy, 0)
+  return frame === "incomplete" || "what" in frame ? undefined : frame
 }
 
 /** What is wrong with the frame at an offset of `bytes`. */
@@ -119,22 +143,36 @@ const diagnose = (
       expected,
       found,
     })
-  const frame = readFrame(bytes, 0)
-  if (frame === "incomplete") {
+  const read = readFrame(bytes, 0)
+  if (read === "incomplete") {
     return at(state.seq + 1)(
       "frame",
       "a whole frame",
       `${bytes.length} bytes to the end of the file`,
     )
   }
-  if ("what" in frame) {
-    const { what, expected, found } = frame
-    return at(state.seq + 1)("frame", `${what} ${expected}`, found)
+  const next = state.seq + 1
+  if (!("what" in read)) {
+    const seq = seqOf(read, next)
+    return {
+      segment,
+      offset: fileOffset,
+      frame: read,
+      seq,
+      ...diagnoseBody(chain, state, read, at(seq)),
+    }
   }
-  // The body is hashed, the frame's own seq is not.
-  const seq = seqOf(frame)
-  const found = diagnoseBody(chain, state, frame, at(seq))
-  return { segment, offset: fileOffset, frame, seq, ...found }
+  const malformed = (seq: number): Finding =>
+    read.what === "self_hash"
+      ? at(seq)("hash_mismatch", read.expected, read.found)
+      : at(seq)("frame", `${read.what} ${read.expected}`, read.found)
+  const frame = mend(bytes, read.what, next)
+  if (frame === undefined) return malformed(next)
+  const seq = seqOf(frame, next)
+  const { body, findings } = diagnoseBody(chain, state, frame, at(seq))
+  // Where its lengths hold a record, they are right, and the chain can be followed behind it.
+  if (body === undefined) return read.what === "self_hash" ? findings[0]! : malformed(seq)
+  return { segment, offset: fileOffset, frame, seq, body, findings: [malformed(seq), ...findings] }
 }
 
 /** A frame from before the head is a replay: the chain goes on behind the head, not behind it. */

@@ -155,9 +155,12 @@ const cut = (
       .filter(({ checkpoint }) => checkpoint.range[1] > next.before)
       .map(({ file }) => file.number),
   )
+  const segments = files.segments.slice(0, end + 1)
+  const lastNumber = segments.at(-1)?.number ?? 0
   return {
     ...files,
-    segments: files.segments.slice(0, end + 1),
+    segments,
+    signatures: new Map([...files.signatures].filter(([number]) => number <= lastNumber)),
     checkpoints: files.checkpoints.filter(({ number }) => !beyond.has(number)),
     manifests: [],
   }

@@ -26,11 +26,12 @@ import {
   ftruncateSync,
   mkdirSync,
   openSync,
+  renameSync,
   statSync,
   unlinkSync,
   writeSync,
 } from "node:fs"
-import { open, rename, unlink } from "node:fs/promises"
+import { open, unlink } from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
 import { attempt, SinkError, sinkError, stateUnknown } from "./SinkError.ts"
 
@@ -38,28 +39,36 @@ const fileMode = 0o600
 const directoryMode = 0o700
 export const temporarySuffix = ".tmp"
 
-export const syncDirectory = (path: string): void => {
-  let fd: number | undefined
+/**
+ * Makes the names in a directory durable, after a step that changes them where there is one.
+ * Errors: SinkError, STATE_UNKNOWN when the fsync failed; without it the step was not done.
+ */
+export const syncDirectory = (path: string, change: () => void = () => undefined): void => {
+  // Opened first: with no file to be had nothing has happened yet.
+  const fd = attempt("open the directory", path, () => openSync(path, "r"))
   try {
-    fd = openSync(path, "r")
+    change()
+    sync(fd, path)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+const sync = (fd: number, path: string): void => {
+  try {
     fsyncSync(fd)
   } catch (cause) {
     throw stateUnknown("fsync of", path, cause)
-  } finally {
-    if (fd !== undefined) closeSync(fd)
   }
 }
 
 /** What is in a file, whoever wrote it, is durable after this. Errors: SinkError STATE_UNKNOWN. */
 export const syncFile = (path: string): void => {
-  let fd: number | undefined
+  const fd = attempt("open", path, () => openSync(path, "r+"))
   try {
-    fd = openSync(path, "r+")
-    fsyncSync(fd)
-  } catch (cause) {
-    throw stateUnknown("fsync of", path, cause)
+    sync(fd, path)
   } finally {
-    if (fd !== undefined) closeSync(fd)
+    closeSync(fd)
   }
 }
 
@@ -146,13 +155,12 @@ export const writeFileDurably = async (path: string, bytes: Uint8Array): Promise
     } finally {
       await file.close()
     }
-    await rename(temporary, path)
+    syncDirectory(dirname(path), () => renameSync(temporary, path))
   } catch (cause) {
     // It may never have been created, or the disk is gone: the first error is the one to tell.
     await unlink(temporary).catch(() => undefined)
-    throw sinkError("write", path, cause)
+    throw cause instanceof SinkError ? cause : sinkError("write", path, cause)
   }
-  syncDirectory(dirname(path))
 }
 
 /** A file that only grows, plus one patch of its head when it is sealed. */

@@ -57,9 +57,15 @@ export class SinkWal implements Sink {
   writeSignatures(entries: Uint8Array): void {
     this.#attempt(() => {
       if (this.#signatures === undefined) {
-        this.#signatures = AppendFile.openOrCreate(this.#path(signaturesName))
+        const file = AppendFile.openOrCreate(this.#path(signaturesName))
         // The name must be durable before anything that counts on the entries is signed.
-        syncDirectory(this.#directory)
+        try {
+          syncDirectory(this.#directory)
+        } catch (cause) {
+          file.close()
+          throw cause
+        }
+        this.#signatures = file
       }
       this.#signatures.append(entries)
     })
@@ -86,6 +92,13 @@ export class SinkWal implements Sink {
   }
 
   async close(): Promise<void> {
+    const path = this.#directory
+    // What is still to be written finds the door closed, not a folder that others may write now.
+    this.#failed ??= new SinkError({ code: "IO", path, message: `the log in ${path} is closed` })
+    await this.#closeFiles()
+  }
+
+  async #closeFiles(): Promise<void> {
     const files = [this.#segment, this.#signatures]
     // First of all, so that no further fsync begins on them while one is awaited.
     this.#segment = undefined
@@ -104,7 +117,7 @@ export class SinkWal implements Sink {
       segment.patch(header.subarray(countOffset, countOffset + 4), countOffset)
     })
     await this.#flush(() => segment.syncAll())
-    await this.close()
+    await this.#closeFiles()
   }
 
   #openSegment(): AppendFile {

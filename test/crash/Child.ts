@@ -5,7 +5,7 @@
  * It prints `{"event":"ready"}`, waits for one line with its Plan, and then writes each line with a
  * synchronous write: a line that the parent reads was true when it was written.
  */
-import { readSync, writeSync } from "node:fs"
+import { closeSync, openSync, readSync, writeSync } from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
 import { type AppendReceipt, type Draft, Strongroom } from "../../src/index.ts"
 import { openOptions, type Plan, sampleDrafts, seeded } from "./Plan.ts"
@@ -78,6 +78,19 @@ const dutiesUntil = async (
   }
 }
 
+/** Opens files until none can be opened any more. */
+const takeFiles = (): Array<number> => {
+  const taken: Array<number> = []
+  for (;;) {
+    try {
+      taken.push(openSync("/dev/null", "r"))
+    } catch {
+      say({ event: "exhausted", files: taken.length })
+      return taken
+    }
+  }
+}
+
 const work = async (plan: Plan, drafts: ReadonlyArray<Draft>): Promise<void> => {
   const room = await Strongroom.open(
     openOptions(plan, (notice) => {
@@ -91,10 +104,18 @@ const work = async (plan: Plan, drafts: ReadonlyArray<Draft>): Promise<void> => 
   const done = new AbortController()
   const duties = plan.duties ? dutiesUntil(room, random, done.signal) : undefined
   const { streams, inFlight, records } = plan
+  const once = () => Promise.all(streams.map((stream) => call(room, drafts, stream, 0, 1, 1)))
+  if (plan.exhaustsFiles === true) await once()
+  const taken = plan.exhaustsFiles === true ? takeFiles() : []
   const callers = streams.flatMap((stream) =>
     Array.from({ length: inFlight }, (_, i) => call(room, drafts, stream, i, inFlight, records)),
   )
   await Promise.all(callers)
+  if (taken.length > 0) {
+    for (const file of taken) closeSync(file)
+    say({ event: "relieved" })
+    await once()
+  }
   done.abort()
   await duties
   await room.close()

@@ -72,6 +72,8 @@ const table = async (
   }
   console.log(`fault table, ${name}: seed ${seed}, ${rows} rows`)
   expect(wrong.slice(0, 10)).toEqual([])
+  // Whatever ended it, a log that was closed has no file open.
+  expect(mount.openFiles()).toEqual([])
   expect(rows * step).toBeGreaterThan(30)
 }
 

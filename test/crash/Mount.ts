@@ -1,6 +1,14 @@
 /** The file system that forgets (forgetful.py), mounted in a folder of its own. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
-import { existsSync, mkdtempSync, readFileSync, rmdirSync, writeFileSync } from "node:fs"
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  writeFileSync,
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -88,6 +96,18 @@ export class Mount {
 
   get counters(): Counters {
     return JSON.parse(readFileSync(this.#control, "utf8"))
+  }
+
+  /** Files below it that this process has open. */
+  openFiles(): ReadonlyArray<string> {
+    const files = readdirSync("/proc/self/fd").flatMap((fd) => {
+      try {
+        return [readlinkSync(`/proc/self/fd/${fd}`)]
+      } catch {
+        return []
+      }
+    })
+    return files.filter((file) => file.startsWith(`${this.#path}/`))
   }
 
   async close(): Promise<void> {

@@ -32,8 +32,12 @@ export class Offspring {
   #rest = ""
   #onLine: () => void = () => undefined
 
-  constructor(env: Readonly<Record<string, string>> = {}) {
-    const child = spawn(process.execPath, [program], {
+  /** `filesMax`: how many files it may have open. */
+  constructor(env: Readonly<Record<string, string>> = {}, filesMax?: number) {
+    const command = [process.execPath, program]
+    const limited = ["sh", "-c", `ulimit -n ${filesMax} && exec "$0" "$@"`, ...command]
+    const [file = "", ...args] = filesMax === undefined ? command : limited
+    const child = spawn(file, args, {
       env: { ...process.env, NODE_COMPILE_CACHE: compileCache, ...env },
       stdio: ["pipe", "pipe", "inherit"],
     })

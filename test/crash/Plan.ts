@@ -18,6 +18,8 @@ export interface Plan {
   /** Whether checkpoints and exports go on beside the appends. */
   readonly duties: boolean
   readonly seed: number
+  /** No file can be opened while the appends run; one more in each stream before and after. */
+  readonly exhaustsFiles?: boolean
 }
 
 export const writerId = "crash@1"

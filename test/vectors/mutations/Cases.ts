@@ -7,19 +7,49 @@
 import { concat, dataView } from "../../../src/base/Bytes.ts"
 import { b3Text, formatHash, genesis } from "../../../src/base/Hash.ts"
 import * as Checkpoint from "../../../src/checkpoint/Checkpoint.ts"
-import { formatFrame, readFrame } from "../../../src/record/Frame.ts"
-import { formatBody, parseBody, type RecordBody } from "../../../src/record/Record.ts"
+import { formatFrame } from "../../../src/record/Frame.ts"
+import { formatBody } from "../../../src/record/Record.ts"
 import { formatSigEntry } from "../../../src/signing/Envelope.ts"
 import {
-  addCertificate,
+  ack,
+  append,
+  base,
+  basePlan,
+  byCheckpoint,
+  byRecord,
+  bySeal,
+  certificatePath,
+  certified,
+  checkpoint,
+  exported,
+  ingress,
+  make,
+  manifest,
+  manifestText,
+  nextFrame,
+  otherTail,
+  revocationPath,
+  revoked,
+  seg,
+  sig,
+  unsignedTail,
+} from "./Bases.ts"
+import { byteCases } from "./ByteCases.ts"
+import { bad, type Case, CaseList, good, unknown } from "./Case.ts"
+import {
+  bodyAt,
+  change,
+  editNote,
+  flip,
+  frameAt,
+  inFrame,
+  remove,
+  rewrite,
+  without,
+} from "./Edits.ts"
+import { historyCases } from "./HistoryCases.ts"
+import {
   addChain,
-  addControl,
-  addManifest,
-  addRevocation,
-  type CertificatePlan,
-  type Chain,
-  type ChainPlan,
-  checkpointFile,
   clone,
   entryOf,
   type Files,
@@ -28,183 +58,21 @@ import {
   get,
   keys,
   logId,
-  name,
   signCheckpoint,
   start,
   text,
   trustFile,
   writer,
 } from "./Log.ts"
+import { placeCases } from "./PlaceCases.ts"
+import { signatureCases } from "./SignatureCases.ts"
 
-export interface Options {
-  readonly integrity?: boolean
-  readonly require?: "signed" | "checkpointed"
-  /** Lines as `--acks` prints them. */
-  readonly expectHead?: ReadonlyArray<object>
-}
-
-export interface Case {
-  readonly group: string
-  readonly name: string
-  readonly files: Files
-  /** Bytes of the trust file; absent: verified without anchors. */
-  readonly trust?: Uint8Array
-  readonly options?: Options
-  readonly verdict: "valid" | "invalid" | "unknown" | "intact"
-  readonly finding?: { readonly kind: string; readonly seq: number }
-  readonly open?: string
-}
-
-const trust = trustFile([keys.anchor.anchor()])
-const ingress = folderOf("ingress")
-const seg = (n: number): string => `${ingress}/${name("seg", n)}`
-const sig = (n: number): string => `${ingress}/${name("sig", n)}`
-const checkpoint = (n: number): string => `${ingress}/${checkpointFile(n)}`
-
-const basePlan: ChainPlan = { stream: "ingress", segments: [6, 6, 5], checkpointsAt: [6, 12] }
-
-interface Base {
-  readonly files: Files
-  readonly plan: ChainPlan
-  readonly chain: Chain
-}
-
-const make = (more: Partial<ChainPlan> = {}): Base => {
-  const plan = { ...basePlan, ...more }
-  const files: Files = new Map()
-  const chain = addChain(files, plan)
-  addControl(files, [chain])
-  return { files, plan, chain }
-}
-
-const change = (files: Files, path: string, edit: (bytes: Uint8Array<ArrayBufferLike>) => Uint8Array<ArrayBufferLike>): Files => {
-  const changed = clone(files)
-  changed.set(path, edit(get(changed, path)))
-  return changed
-}
-
-const flip = (files: Files, path: string, at: number, bits = 1): Files =>
-  change(files, path, (bytes) => {
-    const index = at < 0 ? bytes.length + at : at
-    bytes[index] = (bytes[index] ?? 0) ^ bits
-    return bytes
-  })
-
-const remove = (files: Files, ...paths: ReadonlyArray<string>): Files => {
-  const changed = clone(files)
-  for (const path of changed.keys()) {
-    if (paths.some((gone) => path === gone || path.startsWith(`${gone}/`))) changed.delete(path)
-  }
-  return changed
-}
-
-/** Where `needle` stands inside the frame of record `seq`, in its segment. */
-const inFrame = (files: Files, path: string, index: number, needle: string): number => {
-  const bytes = get(files, path)
-  const from = frameOffsets(bytes)[index] ?? 0
-  return Buffer.from(bytes).indexOf(needle, from)
-}
-
-const cut = (bytes: Uint8Array, from: number, to: number): Uint8Array =>
-  concat(bytes.subarray(0, from), bytes.subarray(to))
-
-/** A segment without its frames `from` to `to` (by index). */
-const without = (files: Files, path: string, from: number, to: number): Files =>
-  change(files, path, (bytes) => {
-    const offsets = [...frameOffsets(bytes), bytes.length]
-    return cut(bytes, offsets[from] ?? 0, offsets[to + 1] ?? bytes.length)
-  })
-
-const frameAt = (bytes: Uint8Array, index: number): Uint8Array => {
-  const offsets = [...frameOffsets(bytes), bytes.length]
-  return bytes.slice(offsets[index], offsets[index + 1])
-}
-
-const bodyAt = (bytes: Uint8Array, index: number): RecordBody => {
-  const frame = readFrame(frameAt(bytes, index), 0)
-  if (frame === "incomplete" || "what" in frame) throw new Error("not a frame")
-  return parseBody(frame.body)
-}
-
-/** Rewrites the records of a segment, each hash right again, links from `relinkFrom` on too. */
-const rewrite = (
-  bytes: Uint8Array,
-  edit: (body: RecordBody, index: number) => RecordBody,
-  relinkFrom: number,
-): Uint8Array => {
-  const parts: Array<Uint8Array> = [bytes.slice(0, 32)]
-  let prev: string | undefined
-  for (const index of frameOffsets(bytes).keys()) {
-    const given = bodyAt(bytes, index)
-    const linked = prev !== undefined && index >= relinkFrom ? { ...given, prev } : given
-    const body = formatBody(edit(linked, index))
-    prev = b3Text(body)
-    parts.push(formatFrame(edit(linked, index).seq, body, prev))
-  }
-  return concat(...parts)
-}
-
-const editNote = (at: number) => (body: RecordBody, index: number) =>
-  index === at ? { ...body, attrs: { ...body.attrs, note: "not what was written" } } : body
-
-const ack = (chain: Chain, seq: number, hash = chain.hashes[seq - 1]) => ({
-  writer_id: writer,
-  stream: "ingress",
-  seq,
-  self_hash: hash,
-  level: "durable",
-})
-
-const cases: Array<Case> = []
-const add = (group: string, ...list: ReadonlyArray<Omit<Case, "group">>): void => {
-  for (const one of list) cases.push({ group, ...one })
-}
-
-const bad = (
-  name: string,
-  files: Files,
-  kind: string,
-  seq: number,
-  more: Partial<Case> = {},
-): Omit<Case, "group"> => ({
-  name,
-  files,
-  trust,
-  verdict: "invalid",
-  finding: { kind, seq },
-  ...more,
-})
-
-const good = (name: string, files: Files, more: Partial<Case> = {}): Omit<Case, "group"> => ({
-  name,
-  files,
-  trust,
-  verdict: "valid",
-  ...more,
-})
-
-const unknown = (
-  name: string,
-  files: Files,
-  finding?: { readonly kind: string; readonly seq: number },
-  more: Partial<Case> = {},
-): Omit<Case, "group"> => ({
-  name,
-  files,
-  trust,
-  verdict: "unknown",
-  ...(finding === undefined ? {} : { finding }),
-  ...more,
-})
-
-const base = make()
-const bySeal = make({ sealLast: true, checkpointsAt: [6, 12, 17] })
-const byRecord = make({ signing: "record" })
-const byCheckpoint = make({ signing: "checkpoint", checkpointsAt: [6, 12, 17] })
+const list = new CaseList()
+const tail = (kind = "torn_tail") => ({ finding: { kind, seq: 18 } })
 
 // ---- whole logs
 
-add(
+list.add(
   "whole",
   good("batch signatures, three segments, a tail behind the last checkpoint", base.files),
   good("all sealed and checkpointed", bySeal.files),
@@ -247,7 +115,7 @@ const flipInFrame = (name_: string, needle: string, shift: number, kind: string,
 const frame9 = frameOffsets(get(base.files, seg(2)))[2] ?? 0
 const frame10 = frameOffsets(get(base.files, seg(2)))[3] ?? 0
 
-add(
+list.add(
   "flip",
   bad("segment header: magic", flip(base.files, seg(2), 2), "frame", 7),
   bad("segment header: format version", flip(base.files, seg(2), 7), "frame", 7),
@@ -312,7 +180,7 @@ const inCheckpoint = (needle: string, shift: number, bits = 1): Files =>
     bits,
   )
 
-add(
+list.add(
   "flip",
   {
     ...bad("checkpoint: a brace", flip(base.files, checkpoint(1), 0), "canon", 1),
@@ -347,7 +215,7 @@ add(
 
 // ---- edits
 
-add(
+list.add(
   "edit",
   bad(
     "one record, hash as it was",
@@ -390,7 +258,7 @@ const swapped = change(base.files, seg(2), (bytes) => {
   return concat(bytes.slice(0, 32), ...order)
 })
 
-add(
+list.add(
   "delete",
   bad("one record from the middle", without(base.files, seg(2), 2, 2), "seq_gap", 10),
   bad("two records from the middle", without(base.files, seg(2), 2, 3), "seq_gap", 11),
@@ -443,7 +311,7 @@ const renumbered = change(
   },
 )
 
-add(
+list.add(
   "head cut",
   unknown("segment 1 gone, its number left open", remove(base.files, seg(1), sig(1)), {
     kind: "segment_missing",
@@ -462,7 +330,7 @@ const lastGoneUnsigned = (() => {
   return files
 })()
 
-add(
+list.add(
   "truncate",
   {
     ...bad("the last record, its signature left", lastGone, "truncated", 17),
@@ -493,12 +361,8 @@ add(
 
 // ---- forks
 
-const otherTail = make({
-  alter: (body) =>
-    body.seq === 15 ? { ...body, attrs: { ...body.attrs, note: "the other history" } } : body,
-})
 
-add(
+list.add(
   "fork",
   good("the other continuation alone", otherTail.files),
   bad("two continuations, a receipt of the first", otherTail.files, "fork", 15, {
@@ -549,7 +413,7 @@ const weaker = (() => {
   return files
 })()
 
-add(
+list.add(
   "signatures",
   unknown("all signed again with another key", resigned.files, { kind: "key_unknown", seq: 1 }),
   unknown("another trust file", base.files, { kind: "key_unknown", seq: 1 }, {
@@ -583,9 +447,11 @@ add(
 const renamed = (from: string, to: string): Files =>
   new Map([...base.files].map(([path, bytes]) => [path.replace(from, to), bytes]))
 
-add(
+list.add(
   "places",
-  bad("the chain under another stream", renamed(ingress, folderOf("egress")), "wrong_stream", 1),
+  bad("the chain under another stream", renamed(ingress, folderOf("egress")), "wrong_stream", 1, {
+    finding: { kind: "wrong_stream", seq: 1, stream: "egress" },
+  }),
   bad("another log_id is trusted", base.files, "wrong_log", 1, {
     trust: trustFile([keys.anchor.anchor()], { logId: "f".repeat(32) }),
   }),
@@ -617,17 +483,8 @@ add(
 
 // ---- the end of the newest segment
 
-const append = (files: Files, bytes: Uint8Array): Files =>
-  change(files, seg(3), (given) => concat(given, bytes))
-const nextFrame = (() => {
-  const last = bodyAt(get(base.files, seg(3)), 4)
-  const body = formatBody({ ...last, seq: 18, prev: base.chain.hashes[16] as string })
-  return formatFrame(18, body, b3Text(body))
-})()
-const tail = (kind = "torn_tail") => ({ finding: { kind, seq: 18 } })
-const unsignedTail = make({ unsignedFrom: 13 })
 
-add(
+list.add(
   "tail",
   good("half a frame", append(base.files, nextFrame.slice(0, 150)), tail()),
   good("a frame's first three bytes", append(base.files, nextFrame.slice(0, 3)), tail()),
@@ -656,23 +513,14 @@ add(
   unknown("the last unsigned frame cut in half",
     change(unsignedTail.files, seg(3), (bytes) => bytes.slice(0, -100)), { kind: "torn_tail", seq: 17 }),
   {
-    ...good("half a .sig entry", change(base.files, sig(3), (bytes) => concat(bytes, bytes.slice(0, 40)))),
+    ...good("half a .sig entry", change(base.files, sig(3), (bytes) => concat(bytes, bytes.slice(0, 40))), tail()),
   },
 )
 
 // ---- exports
 
-const exported = (() => {
-  const made = make({ sealLast: true, checkpointsAt: [6, 12, 17] })
-  const files = new Map([...made.files].filter(([path]) => !path.includes("control")))
-  const first = addManifest(files, made.plan, made.chain, 1, [1, 2], genesis)
-  addManifest(files, made.plan, made.chain, 2, [3, 3], first)
-  return { ...made, files }
-})()
-const manifest = (n: number, kind: "json" | "sig"): string => `${ingress}/manifest-00000${n}.${kind}`
-const manifestText = Buffer.from(get(exported.files, manifest(1, "json")))
 
-add(
+list.add(
   "export",
   good("two manifests", exported.files),
   {
@@ -696,61 +544,13 @@ add(
   good("rolled back to the first export, nobody remembers",
     remove(exported.files, seg(3), sig(3), checkpoint(3), manifest(2, "json"), manifest(2, "sig"))),
   bad("a .sig file of the manifest gone", remove(exported.files, sig(2)), "sig_missing", 7),
-  {
-    ...bad("the last segment gone, its manifest left", remove(exported.files, seg(3), sig(3)), "truncated", 13),
-    open: "segment_missing by the manifest's name for it, truncated by its range",
-  },
+  bad("the last segment gone, its manifest left", remove(exported.files, seg(3), sig(3)), "truncated", 13),
 )
 
 // ---- certified keys
 
-const certified = (
-  plan: Partial<CertificatePlan> = {},
-  more: Partial<ChainPlan> & { readonly announce?: boolean } = {},
-): Base => {
-  const files: Files = new Map()
-  const attrs = addCertificate(files, { key: keys.leaf, ...plan })
-  const kinds = more.announce === false ? {} : { 2: { kind: "KeyCertified", attrs } }
-  const chainPlan: ChainPlan = {
-    ...basePlan,
-    checkpointsAt: [6, 12, 17],
-    recordKey: keys.leaf,
-    batchEvery: 1,
-    kinds,
-    ...more,
-  }
-  const chain = addChain(files, chainPlan)
-  // The anchor signs what comes before the announcement.
-  const first = entryOf(chainPlan, chain, 1, 1, "batch", keys.anchor)
-  const rest = get(files, sig(1))
-  const size = 4 + dataView(rest).getUint32(0, true)
-  files.set(sig(1), concat(formatSigEntry(first), rest.slice(size)))
-  addControl(files, [chain])
-  return { files, plan: chainPlan, chain }
-}
-const certificatePath = `~keys/${keys.leaf.keyId.slice(3)}.cert.json`
-const revocationPath = `~keys/${keys.leaf.keyId.slice(3)}.revoked.json`
 
-const revoked = (() => {
-  const files: Files = new Map()
-  const attrs = addCertificate(files, { key: keys.leaf })
-  const revocation = addRevocation(files, keys.leaf, start + 13_000)
-  const plan: ChainPlan = {
-    ...basePlan,
-    checkpointsAt: [6, 12, 17],
-    batchEvery: 1,
-    kinds: { 2: { kind: "KeyCertified", attrs }, 14: { kind: "KeyCompromised", attrs: revocation } },
-  }
-  const chain = addChain(files, plan)
-  const byLeaf: Files = new Map()
-  addChain(byLeaf, { ...plan, recordKey: keys.leaf })
-  // The leaf signs segment 2, the anchor the rest.
-  files.set(sig(2), get(byLeaf, sig(2)))
-  addControl(files, [chain])
-  return files
-})()
-
-add(
+list.add(
   "certificates",
   good("a certified key under checkpoints of the anchor", certified().files),
   good("certificate gone, checkpoints cover", remove(certified().files, certificatePath)),
@@ -780,7 +580,7 @@ add(
 const cross = make({ checkpointsAt: [6, 12, 17], checkpointKeys: [keys.anchor, keys.anchor, keys.second] })
 const ended = { toTsMs: start + 60_000 }
 
-add(
+list.add(
   "anchors",
   bad("an anchor that has ended", bySeal.files, "key_expired", 1, {
     trust: trustFile([keys.anchor.anchor(["root"], ended)]),
@@ -800,4 +600,10 @@ add(
 )
 
 /** Every case, in order. */
-export const allCases = (): ReadonlyArray<Case> => cases
+export const allCases = (): ReadonlyArray<Case> => [
+  ...list.cases,
+  ...byteCases,
+  ...historyCases,
+  ...signatureCases,
+  ...placeCases,
+]

@@ -7,7 +7,8 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fromBase64, toBase64, toHex } from "../../../src/base/Bytes.ts"
 import { b3 } from "../../../src/base/Hash.ts"
-import { allCases, type Options } from "./Cases.ts"
+import type { Expected, Options } from "./Case.ts"
+import { allCases } from "./Cases.ts"
 
 export interface CorpusCase {
   readonly group: string
@@ -18,9 +19,11 @@ export interface CorpusCase {
   readonly trust: string | null
   readonly options: Options
   readonly verdict: "valid" | "invalid" | "unknown" | "intact"
-  readonly finding: { readonly kind: string; readonly seq: number } | null
+  readonly finding: Required<Expected> | null
   /** Why only the verdict is expected. */
   readonly open: string | null
+  /** What the second verifier says instead, while its author has not decided. */
+  readonly waits: string | null
 }
 
 export interface Corpus {
@@ -43,12 +46,14 @@ export const makeCorpus = (): Corpus => {
     trust: one.trust === undefined ? null : keep(one.trust),
     options: one.options ?? {},
     verdict: one.verdict,
-    finding: one.finding ?? null,
+    finding: one.finding === undefined ? null : { stream: "ingress", ...one.finding },
     open: one.open ?? null,
+    waits: one.waits ?? null,
   }))
   const about =
-    "Damaged logs and what a verifier must say of them: verdict, and a finding of this kind about " +
-    "this seq among its findings. TEST keys, their seeds are public. blobs are base64."
+    "Damaged logs and what a verifier must say of them: the verdict, and a finding of this kind about " +
+    "this seq of this stream; finding null: none at all; open: why only the verdict is expected. " +
+    "TEST keys, their seeds are public. blobs are base64."
   return { about, blobs: Object.fromEntries([...blobs].sort()), cases }
 }
 

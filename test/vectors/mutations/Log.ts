@@ -3,6 +3,8 @@
  * from path to bytes, so a mutation is a change of the map.
  */
 import { createPrivateKey, createPublicKey, sign } from "node:crypto"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
 import { concat, fromHex, toBase64, utf8 } from "../../../src/base/Bytes.ts"
 import { b3, b3Text, formatHash, genesis } from "../../../src/base/Hash.ts"
 import * as Checkpoint from "../../../src/checkpoint/Checkpoint.ts"
@@ -30,8 +32,8 @@ export class TestKey {
   readonly keyId: string
   readonly #key: ReturnType<typeof createPrivateKey>
 
-  constructor(byte: number) {
-    const seed = Buffer.alloc(32, byte)
+  constructor(seedHex: string) {
+    const seed = Buffer.from(seedHex, "hex")
     const der = Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), seed])
     this.#key = createPrivateKey({ key: der, format: "der", type: "pkcs8" })
     const spki = createPublicKey(this.#key).export({ format: "der", type: "spki" })
@@ -49,11 +51,15 @@ export class TestKey {
   }
 }
 
+const published = JSON.parse(
+  readFileSync(join(import.meta.dirname, "../signatures.json"), "utf8"),
+) as { readonly private_key_hex: string; readonly leaf_private_key_hex: string }
+
 export const keys = {
-  anchor: new TestKey(0x11),
-  other: new TestKey(0x22),
-  leaf: new TestKey(0x33),
-  second: new TestKey(0x44),
+  anchor: new TestKey(published.private_key_hex),
+  leaf: new TestKey(published.leaf_private_key_hex),
+  other: new TestKey("22".repeat(32)),
+  second: new TestKey("44".repeat(32)),
 }
 
 export const logId = "00112233445566778899aabbccddeeff"
@@ -348,16 +354,21 @@ export const addCertificate = (files: Files, plan: CertificatePlan): JsonObject 
 }
 
 /** Adds a revocation to `~keys`; the attrs of its announcement. */
-export const addRevocation = (files: Files, key: TestKey, fromTsMs: number): JsonObject => {
+export const addRevocation = (
+  files: Files,
+  key: TestKey,
+  fromTsMs: number,
+  issuer = keys.anchor,
+): JsonObject => {
   const body = {
     keyId: key.keyId,
     fromTsMs,
     reason: "stolen",
-    issuerKeyId: keys.anchor.keyId,
+    issuerKeyId: issuer.keyId,
     issuerAlgoId: "ed25519" as const,
     tsMs: fromTsMs,
   }
-  const sig = keys.anchor.sign(contexts.revocation, b3(revocationBytes(body)))
+  const sig = issuer.sign(contexts.revocation, b3(revocationBytes(body)))
   const bytes = formatRevocation({ ...body, sig })
   files.set(`~keys/${key.keyId.slice(3)}.revoked.json`, bytes)
   return { pubkey_id: key.keyId, from_ts_ms: fromTsMs, revocation_b3: b3Text(bytes) }
