@@ -30,6 +30,16 @@ const testOf = (test: TestCase): Test => {
   return { file, title: test.fullName, state, ...(note === undefined ? {} : { note }) }
 }
 
+const sentenceOf = (error: unknown): string => {
+  const isError = typeof error === "object" && error !== null && "message" in error
+  const [first = ""] = String(isError ? error.message : error).split("\n")
+  const stack = isError && "stack" in error ? String(error.stack) : ""
+  const [at = ""] = stack
+    .split("\n")
+    .filter((line) => line.includes("/src/") || line.includes("/test/"))
+  return `${first} ${at.trim()}`.trim()
+}
+
 export default class ReportWriter implements Reporter {
   onTestRunEnd(modules: ReadonlyArray<TestModule>, errors: ReadonlyArray<unknown>): void {
     const path = process.env.STRONGROOM_REPORT
@@ -42,7 +52,7 @@ export default class ReportWriter implements Reporter {
         .filter((suite) => suite.errors().length > 0)
         .map((suite) => `${fileOf(module)}: ${suite.fullName}`),
     )
-    const outside = errors.map(() => "an error outside any test")
+    const outside = errors.map((error) => `an error outside any test: ${sentenceOf(error)}`)
     const report: Report = { tests, broken: [...files, ...suites, ...outside] }
     writeFileSync(path, JSON.stringify(report))
   }

@@ -22,14 +22,20 @@ import {
   openWal,
 } from "./audit/AuditLog.ts"
 import { type Continued, continueChain } from "./audit/Continue.ts"
-import type { FsyncPolicy, Signing } from "./audit/Declaration.ts"
+import { type FsyncPolicy, fsyncPolicies, type Signing, signings } from "./audit/Declaration.ts"
 import { type Exported, exportChain } from "./audit/Export.ts"
 import type { AppendReceipt } from "./audit/Progress.ts"
 import { Replay } from "./audit/Replay.ts"
 import type { ExpectedPosition } from "./audit/Verify.ts"
 import { toHex } from "./base/Bytes.ts"
 import type { Clock } from "./base/Clock.ts"
-import { checkpointEveryDefault, rotateBytesDefault } from "./base/Limits.ts"
+import {
+  checkpointEveryDefault,
+  frameBytesMax,
+  rotateBytesDefault,
+  rotateBytesMin,
+  smallSegments,
+} from "./base/Limits.ts"
 import {
   createFileKey,
   KeyFileError,
@@ -39,6 +45,7 @@ import {
 import type { Engine, EngineSigner } from "./engine/Engine.ts"
 import { type EngineChoice, selectEngine } from "./engine/Select.ts"
 import type { Draft } from "./record/Draft.ts"
+import { checkWriterId } from "./record/Name.ts"
 import { defaultLimits } from "./record/Record.ts"
 import type { Signer } from "./signing/Signer.ts"
 import { formatTrust, parseTrust, type Trust } from "./signing/Trust.ts"
@@ -61,7 +68,9 @@ export interface OpenOptions {
   readonly sink?: "ram" | "wal"
   readonly wal?: {
     readonly dir: string
+    /** Units: bytes, from 8 MiB; default 128 MiB. */
     readonly rotateBytes?: number
+    readonly [smallSegments]?: true
     readonly fsync?: FsyncPolicy
   }
   readonly export?: { readonly dir: string }
@@ -160,7 +169,8 @@ export class Strongroom {
 
   /**
    * Opens the log, makes the key and trust.json on first start, and recovers what a crash left.
-   * Errors: Rejected, SinkError, AuditError, KeyFileError, EngineError.
+   * Errors: Rejected; AuditError, SETTINGS for an option out of its bounds; SinkError; KeyFileError;
+   * EngineError.
    */
   static async open(options: OpenOptions): Promise<Strongroom> {
     const { engine, key, trustPath, logOptions } = await prepareLog(options)
@@ -270,8 +280,34 @@ interface Prepared {
   readonly logOptions: AuditLogOptions
 }
 
+/** Refuses values that no log can have, before anything is made. Errors: AuditError, Rejected. */
+const checkOptions = (options: OpenOptions): void => {
+  const { wal } = options
+  checkWriterId(options.writerId)
+  checkChoice("sink", options.sink, ["ram", "wal"])
+  checkChoice("engine", options.engine, ["auto", "native", "js"])
+  checkChoice("signing", options.signing, signings)
+  checkChoice("wal.fsync", wal?.fsync, fsyncPolicies)
+  const rotateMin = wal?.[smallSegments] === true ? 1 : rotateBytesMin
+  checkAtLeast("wal.rotateBytes", wal?.rotateBytes, rotateMin)
+  checkAtLeast("ramBytesMax", options.ramBytesMax, frameBytesMax)
+  checkAtLeast("checkpointEvery", options.checkpointEvery, 1)
+  checkAtLeast("queueDepth", options.queueDepth, 1)
+}
+
+const checkChoice = (name: string, value: string | undefined, of: ReadonlyArray<string>): void => {
+  if (value === undefined || of.includes(value)) return
+  throw AuditError.of("SETTINGS", `${name} is none of ${of.join(", ")}`)
+}
+
+const checkAtLeast = (name: string, value: number | undefined, min: number): void => {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= min)) return
+  throw AuditError.of("SETTINGS", `${name} is ${value}, not an integer from ${min}`)
+}
+
 /** Engine, key and trust: all that is there before a chain is opened. */
 const prepareLog = async (options: OpenOptions, newLogId?: string): Promise<Prepared> => {
+  checkOptions(options)
   const tell = options.notice ?? tellDefault
   const engine = selectEngine(options.engine ?? "auto", (message) =>
     tell({ event: "warning", message }),

@@ -41,6 +41,9 @@ export const batchRecordsMax = 256
 
 /** wal.rotate_bytes. LEDGER A-134 */
 export const rotateBytesDefault = 128 << 20
+export const rotateBytesMin = 8 << 20
+/** Lifts `rotateBytesMin`, for tests that fill segments; the package does not export it. */
+export const smallSegments: unique symbol = Symbol("smallSegments")
 
 /** Records between two checkpoints. LEDGER A-162 */
 export const checkpointEveryDefault = 50_000

@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { afterEach } from "vitest"
 import { readRecords } from "../../src/audit/Read.ts"
 import { finish, type LogReport, type VerifyOptions, verifyLog } from "../../src/audit/Verify.ts"
+import { smallSegments } from "../../src/base/Limits.ts"
 import { openJs } from "../../src/engine/EngineJs.ts"
 import { type Draft, type OpenOptions, Strongroom } from "../../src/index.ts"
 import type { AuditRecord } from "../../src/record/Record.ts"
@@ -47,7 +48,7 @@ export const openRoom = async (place: Place, changes: Changes = {}): Promise<Str
     export: { dir: place.export },
     notice: () => undefined,
     ...changes,
-    wal: { dir: place.wal, ...changes.wal },
+    wal: { dir: place.wal, [smallSegments]: true, ...changes.wal },
   })
   opened.push(room)
   return room

@@ -1,6 +1,7 @@
 /** What a crash test tells its child to do, and how both open the log. */
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import { smallSegments } from "../../src/base/Limits.ts"
 import { cloudTrailDrafts } from "../../src/cli/CloudTrail.ts"
 import type { Draft, FsyncPolicy, OpenOptions, Signing } from "../../src/index.ts"
 
@@ -32,7 +33,7 @@ export const openOptions = (
   notice: NonNullable<OpenOptions["notice"]>,
 ): OpenOptions => ({
   writerId,
-  wal: { dir: join(dir, "wal"), rotateBytes, fsync },
+  wal: { dir: join(dir, "wal"), rotateBytes, fsync, [smallSegments]: true },
   export: { dir: join(dir, "export") },
   signing,
   notice,
