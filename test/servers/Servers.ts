@@ -6,7 +6,7 @@
  * Everything stays inside the checkout (`.venv`, ignored by git) except Debian's packages.
  */
 import { spawnSync } from "node:child_process"
-import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
@@ -25,10 +25,18 @@ interface Server {
   readonly apt: Readonly<Record<string, string>>
   /** Python packages, pinned. */
   readonly pip: ReadonlyArray<string>
+  /** npm packages, pinned, each with a file below `.servers` that shows it is there. */
+  readonly npm?: Readonly<Record<string, string>>
   /** What neither apt nor pip can bring: the reason, or `undefined` when it is there. */
   readonly lacks: () => string | undefined
   readonly down: () => void
 }
+
+/** Where npm packages of servers lie; they are no part of the project's own tree. */
+const prefix = join(root, ".servers")
+
+/** The oldest Node that the published package promises to run on. */
+export const oldNode: string = join(prefix, "node_modules", "node", "bin", "node")
 
 const nothing = (): undefined => undefined
 
@@ -58,6 +66,14 @@ const servers: Readonly<Record<string, Server>> = {
       existsSync("/dev/fuse") ? undefined : "the kernel offers no /dev/fuse on this machine",
     down: unmountAll,
   },
+  node22: {
+    about: "Node 22.19, the oldest that the published package runs on",
+    apt: {},
+    pip: [],
+    npm: { "node@22.19.0": oldNode },
+    lacks: nothing,
+    down: nothing,
+  },
 }
 
 export const names: ReadonlyArray<string> = Object.keys(servers)
@@ -78,12 +94,12 @@ const pinned = (): ReadonlySet<string> =>
 
 /** Why a suite that needs this server cannot run, `undefined` when it can. */
 export const missing = (name: string): string | undefined => {
-  const { apt, pip, lacks } = serverOf(name)
+  const { apt, pip, npm = {}, lacks } = serverOf(name)
   const lack = lacks()
   if (lack !== undefined) return lack
   const have = pinned()
-  const isThere =
-    Object.values(apt).every((file) => existsSync(file)) && pip.every((pin) => have.has(pin))
+  const files = [...Object.values(apt), ...Object.values(npm)]
+  const isThere = files.every((file) => existsSync(file)) && pip.every((pin) => have.has(pin))
   return isThere ? undefined : `not installed: npm run servers -- up ${name}`
 }
 
@@ -119,13 +135,21 @@ const installPip = (pins: ReadonlyArray<string>): void => {
   writeFileSync(stamp, [...have, ...wanted].join("\n"))
 }
 
+const installNpm = (packages: ReadonlyArray<string>): void => {
+  if (packages.length === 0) return
+  console.log(`installing npm packages into .servers: ${packages.join(" ")}`)
+  mkdirSync(prefix, { recursive: true })
+  must("npm", "install", "--no-save", "--no-audit", "--no-fund", "--prefix", prefix, ...packages)
+}
+
 /** Installs what is missing and starts it. Errors: one sentence on what could not be had. */
 export const up = (name: string): void => {
-  const { apt, pip, lacks } = serverOf(name)
+  const { apt, pip, npm = {}, lacks } = serverOf(name)
   const lack = lacks()
   if (lack !== undefined) throw new Error(lack)
   installApt(Object.keys(apt).filter((key) => !existsSync(apt[key] ?? "")))
   installPip(pip)
+  installNpm(Object.keys(npm).filter((key) => !existsSync(npm[key] ?? "")))
 }
 
 /** Stops it. What was installed stays. */
