@@ -42,6 +42,7 @@ export const entries: ReadonlyArray<string> = [
   "bench/run.ts",
   ".ci/test.ts",
   ".ci/ready.ts",
+  ".ci/build.ts",
   ".ci/fill-lock.ts",
   // vitest loads it by its path.
   ".ci/Report.ts",
