@@ -16,7 +16,7 @@ import type { Clock } from "../base/Clock.ts"
 import { isOf, type Payloads, type Topic, topics } from "./Topics.ts"
 
 /** Events that wait for the slowest subscriber. LEDGER A-095 */
-export const busCapacity = 1024
+const busCapacity = 1024
 
 type EventOf<T extends Topic> = {
   /** Counts all events of this bus from 1, so that a gap shows. */
