@@ -12,7 +12,9 @@ Exit: 0 valid or intact, 1 wrong usage or input, 2 invalid, 3 unknown.
 """
 import argparse
 import base64
+import errno
 import functools
+import io
 import json
 import os
 import re
@@ -32,7 +34,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 KIB, MIB = 1 << 10, 1 << 20
 MAX_INT = 2**53 - 1
 INF = 1 << 62
-HASH, KEY_ID, LOG_ID = (re.compile(p) for p in ("b3:[0-9a-f]{64}", "b3:[0-9a-f]{32}", "[0-9a-f]{32}"))
+HASH, PREV, KEY_ID, LOG_ID = map(re.compile, (
+    "b3:[0-9a-f]{64}", "b3:(0|[0-9a-f]{64})", "b3:[0-9a-f]{32}", "[0-9a-f]{32}"))
 
 
 class Refuse(Exception):
@@ -55,6 +58,10 @@ def b3_text(digest):
     return "b3:" + digest.hex()
 
 
+def unhex(text):
+    return bytes.fromhex(text[3:])
+
+
 def need(condition, found, kind="canon"):
     if not condition:
         raise Refuse(found, kind)
@@ -68,13 +75,36 @@ def matches(pattern, value):
     return isinstance(value, str) and re.fullmatch(pattern, value) is not None
 
 
-def members(obj, required, optional=()):
-    """The object has exactly these members (section 5: unknown members are refused)."""
-    need(isinstance(obj, dict), "not an object")
-    for name in required:
-        need(name in obj, f"member {name} is missing")
-    for name in obj:
-        need(name in required or name in optional, f"unknown member {name[:40]!r}")
+def fits(value, rule):
+    """rule: a type, a pattern, a function to truth, or the one value allowed."""
+    if isinstance(rule, type):
+        return isinstance(value, rule)
+    if isinstance(rule, re.Pattern):
+        return matches(rule, value)
+    return rule(value) if callable(rule) else type(value) is type(rule) and value == rule
+
+
+def shape(obj, rules, kind="canon"):
+    """An object with exactly these members, each as its rule wants it; `name?` may be absent."""
+    need(isinstance(obj, dict), "not an object", kind)
+    for name, value in obj.items():
+        rule = rules.get(name) or rules.get(name + "?")
+        if rule is None or name.endswith("?"):
+            raise Refuse(f"unknown member {name[:40]!r}", kind)
+        if not fits(value, rule):
+            raise Refuse(f"member {name}", kind)
+    for name in rules:
+        if name not in obj and not name.endswith("?"):
+            raise Refuse(f"member {name} is missing", kind)
+    return obj
+
+
+def array(rule, least=0, most=INF):
+    return lambda value: isinstance(value, list) and least <= len(value) <= most and all(fits(x, rule) for x in value)
+
+
+def is_range(value):
+    return array(is_int, 2, 2)(value) and 1 <= value[0] <= value[1]
 
 
 # ---- Section 1: canonical JSON --------------------------------------------------------------
@@ -272,10 +302,22 @@ def bounded(value, low, high):
     return isinstance(value, str) and low <= len(value.encode()) <= high
 
 
+def is_id(value):
+    return bounded(value, 1, 256)
+
+
+def is_name(value):
+    return bounded(value, 1, 512)
+
+
+RECORD = dict.fromkeys(FIELDS, object)
+ACTOR = {"cap_id?": is_id, "key_fpr?": is_id, "passport_id?": is_id, "anon?": bool}
+SUBJECT = {"content_id?": re.compile("b3:[0-9a-f]{1,64}"), "ledger_txid?": is_name, "name?": is_name}
+
+
 def record_bytes(record):
     """Canonical bytes without self_hash of a record (without self_hash); refuses what breaks a rule."""
-    members(record, FIELDS)
-    r = normalize(record)
+    r = normalize(shape(record, RECORD))
     need(r["v"] == 1 and is_int(r["v"]), "v is not 1")
     need(is_int(r["ts_ms"]), "ts_ms")
     need(is_int(r["seq"], 1), "seq")
@@ -284,12 +326,8 @@ def record_bytes(record):
     need("/" not in r["writer_id"], "writer_id")
     need(matches("[A-Z][A-Za-z0-9]{0,63}", r["kind"]), "kind")
     need(matches("[a-z][a-z0-9_.-]{0,63}", r["reason"]), "reason")
-    members(r["actor"], (), ("cap_id", "key_fpr", "passport_id", "anon"))
-    for name, value in r["actor"].items():
-        need(type(value) is bool if name == "anon" else bounded(value, 1, 256), f"actor.{name}")
-    members(r["subject"], (), ("content_id", "ledger_txid", "name"))
-    for name, value in r["subject"].items():
-        need(matches("b3:[0-9a-f]{1,64}", value) if name == "content_id" else bounded(value, 1, 512), f"subject.{name}")
+    shape(r["actor"], ACTOR)
+    shape(r["subject"], SUBJECT)
     need(isinstance(r["attrs"], dict) and len(dumps(r["attrs"]).encode()) <= 1024, "attrs")
     need(r["prev"] == "b3:0" if r["seq"] == 1 else matches(HASH, r["prev"]), "prev")
     data = ("{" + ",".join(f'"{name}":' + dumps(r[name]) for name in FIELDS) + "}").encode()
@@ -350,38 +388,14 @@ def root_from_path(index, size, data, path):
     return r if sn == 0 else None
 
 
-def consistent(size1, root1, size2, root2, path):
-    """RFC 9162 section 2.1.4.2."""
-    if size1 == size2:
-        return not path and root1 == root2
-    if not 0 < size1 < size2 or not path:
-        return False
-    path = ([root1] if size1 & (size1 - 1) == 0 else []) + list(path)
-    fn, sn = size1 - 1, size2 - 1
-    while fn & 1:
-        fn, sn = fn >> 1, sn >> 1
-    fr = sr = path[0]
-    for c in path[1:]:
-        if sn == 0:
-            return False
-        if fn & 1 or fn == sn:
-            fr, sr = node(c, fr), node(c, sr)
-            while not fn & 1 and fn:
-                fn, sn = fn >> 1, sn >> 1
-        else:
-            sr = node(sr, c)
-        fn, sn = fn >> 1, sn >> 1
-    return fr == root1 and sr == root2 and sn == 0
-
-
 # ---- Section 4: WAL files -------------------------------------------------------------------
 
 HEADER = struct.Struct("<8sHI18s")
 FRAME = struct.Struct("<IBQ")
 MAGIC = bytes.fromhex("524f4e2d41554401")
 MAX_FRAME = 13 + 4096 + 4 + 67
-MARK = bytes.fromhex("430000006233 3a")
-NUMBERED = re.compile(r"(wal|checkpoint|manifest)-(\d{6}|[1-9]\d{6,12})\.(seg|sig|json|cosig)")
+MARK_AND_HASH = re.compile(b"\\x43\\0\\0\\0(b3:[0-9a-f]{64})")  # how a frame ends
+NUMBERED = re.compile(r"(wal|checkpoint|manifest)-(?!0+\.)([0-9]{6}|[1-9][0-9]{6,12})\.(seg|sig|json|cosig)")
 
 
 def enc(name):
@@ -402,26 +416,42 @@ def dec(folder):
         return None
 
 
-def file_size(path):
-    """Size of a regular file; links and everything else are not followed."""
-    info = os.lstat(path)
-    need(stat.S_ISREG(info.st_mode), f"{os.path.basename(path)} is not a regular file", "frame")
-    return info.st_size
+def open_file(path, kind="frame"):
+    """A regular file, open for reading. Links are not followed, pipes and devices not waited for: what is
+    there and cannot be read is refused. FileNotFoundError where nothing is there."""
+    try:
+        need(stat.S_ISREG(os.lstat(path).st_mode), "not a regular file", kind)
+        f = open(path, "rb", MIB, opener=lambda p, flags: os.open(p, flags | os.O_NOFOLLOW | os.O_NONBLOCK))
+    except FileNotFoundError:
+        raise
+    except OSError as why:
+        raise Refuse(f"cannot be read: {why.strerror}", kind) from None
+    if not stat.S_ISREG(os.fstat(f.fileno()).st_mode):  # exchanged in between
+        f.close()
+        raise Refuse("not a regular file", kind)
+    return f
 
 
-def read_small(path, limit=64 * MIB):
-    need(file_size(path) <= limit, f"longer than {limit} bytes")
-    with open(path, "rb") as f:
-        return f.read(limit)
+def read_small(path, limit=64 * MIB, kind="canon"):
+    with open_file(path, kind) as f:
+        try:
+            data = f.read(limit + 1) if os.fstat(f.fileno()).st_size <= limit else bytes(limit + 1)
+        except OSError as why:
+            raise Refuse(f"cannot be read: {why.strerror}", kind) from None
+    need(len(data) <= limit, f"longer than {limit} bytes", kind)
+    return data
 
 
-def file_digest(path, size):
-    h = blake3()
-    with open(path, "rb") as f:
-        while size > 0 and (chunk := f.read(min(MIB, size))):
-            h.update(chunk)
-            size -= len(chunk)
-    return h.digest()
+def size_and_digest(path, size):
+    """What a manifest says of a file, or why it cannot be read; only a file of that size is hashed."""
+    try:
+        with open_file(path) as f:
+            real, h = os.fstat(f.fileno()).st_size, blake3()
+            while real == size and (chunk := f.read(MIB)):
+                h.update(chunk)
+        return f"{real} bytes" + (f", {b3_text(h.digest())}" if real == size else "")
+    except (Refuse, OSError) as why:
+        return str(why)
 
 
 def read_header(f):
@@ -448,20 +478,25 @@ def check_frame(version, seq, body, tail):
     return record, stored if matches(HASH, stored) else real, bad
 
 
-def windows(fd, start, end, overlap):
-    """(offset, bytes) pieces of a file; a match that begins in a piece's first MiB lies wholly in it."""
-    for base in range(start, end, MIB):
-        yield base, os.pread(fd, min(MIB + overlap, end - base), base)
+def windows(fd, start, end, overlap=0):
+    """(offset, bytes) pieces of a file, holes of a sparse one left out; what begins with a byte other than
+    zero in a piece's first MiB lies, up to overlap, wholly in it."""
+    while start < end:
+        try:
+            start = os.lseek(fd, start, os.SEEK_DATA)
+        except OSError as why:
+            if why.errno == errno.ENXIO:  # a hole to the end
+                return
+        if start < end:
+            yield start, os.pread(fd, min(MIB + overlap, end - start), start)
+        start += MIB
 
 
 def zeros_from(fd, start, end):
     """The offset from which on all bytes are zero (end if the last is not)."""
-    while end > start:
-        base = max(start, end - MIB)
-        kept = len(os.pread(fd, end - base, base).rstrip(b"\0"))
-        if kept:
-            return base + kept
-        end = base
+    for base, data in windows(fd, start, end):
+        kept = len(data.rstrip(b"\0"))
+        start = base + kept if kept else start
     return start
 
 
@@ -474,18 +509,23 @@ def lost_block(fd, start, size):
     return False
 
 
+def occurrences(fd, start, end, pattern, reach):
+    """(bytes, index) of each place a pattern stands at, with what follows it up to reach."""
+    for _, data in windows(fd, start, end, reach):
+        i = data.find(pattern)
+        while 0 <= i < MIB:
+            yield data, i
+            i = data.find(pattern, i + 1)
+
+
 def hides_frame(fd, start, size, head):
     """Do the bytes hide a complete frame that follows the head (None: any frame)?"""
-    for base, data in windows(fd, start, size, 5 * KIB):
-        i = data.find(b'{"v":1,', 0, MIB + 6)
-        while i >= 0:
-            j = data.find(MARK, i, i + 4096 + len(MARK))
-            while j >= 0:
-                body, stored = data[i:j], data[j + 4:j + 71].decode("latin-1")
-                if (head is None or body.endswith(f'"prev":"{head}"}}'.encode())) and b3_text(b3(body)) == stored:
-                    return True
-                j = data.find(MARK, j + 1, i + 4096 + len(MARK))
-            i = data.find(b'{"v":1,', i + 1, MIB + 6)
+    end = b"" if head is None else f'"prev":"{head}"}}'.encode()
+    for data, i in occurrences(fd, start, size, b'{"v":1,', 5 * KIB):
+        for mark in MARK_AND_HASH.finditer(data, i, i + 4096 + 71):
+            body = data[i:mark.start()]
+            if body.endswith(end) and b3_text(b3(body)).encode() == mark[1]:
+                return True
     return False
 
 
@@ -493,14 +533,11 @@ def hides_entry(fd, start, size, first):
     """The same for a .sig file: a complete entry that begins at the next seq."""
     pattern = b"\x84" + (bytes([first]) if first < 24 else next(
         bytes([code]) + first.to_bytes(n, "big") for code, n in ((24, 1), (25, 2), (26, 4), (27, 8)) if first < 256**n))
-    for base, data in windows(fd, start, size, 257 * KIB):
-        i = data.find(pattern, 0, MIB + len(pattern) - 1)
-        while i >= 0:
-            try:
-                Cbor(data, i).entry()
-                return True
-            except Refuse:
-                i = data.find(pattern, i + 1, MIB + len(pattern) - 1)
+    for data, i in occurrences(fd, start, size, pattern, 257 * KIB):
+        try:
+            return bool(Cbor(data, i).entry())
+        except Refuse:
+            pass
     return False
 
 
@@ -523,7 +560,10 @@ class SigFile:
 
     def __init__(self, path, size):
         self.name, self.size, self.pos, self.last, self.bad = os.path.basename(path), size, 0, 0, None
-        self.f = open(path, "rb")
+        try:
+            self.f = open_file(path)
+        except Refuse as why:
+            self.f, self.bad = io.BytesIO(), (0, 0, False, why.found)
 
     def next(self):
         if self.bad or self.pos >= self.size:
@@ -550,38 +590,36 @@ class SigFile:
 
 # ---- Section 5: checkpoints and manifests ---------------------------------------------------
 
-CHECKPOINT = ("version", "log_id", "writer_id", "stream", "range", "root", "prev", "ts_ms", "signer_key_id", "alg",
-              "sig")
-MANIFEST = ("version", "log_id", "stream", "writer_id", "segments", "checkpoints", "certificates", "prev_manifest",
-            "created_ts_ms")
+OWNER = {"version": 1, "log_id": LOG_ID, "writer_id": str, "stream": str}
+CHECKPOINT = {**OWNER, "range": is_range, "root": HASH, "prev": PREV, "ts_ms": is_int, "signer_key_id": str,
+              "alg": str, "sig": str}
 
 
-def check_owner(obj):
-    """The members checkpoints and manifests share."""
-    need(obj["version"] == 1 and is_int(obj["version"]), "version")
-    need(matches(LOG_ID, obj["log_id"]), "log_id")
-    need(isinstance(obj["writer_id"], str) and isinstance(obj["stream"], str), "writer_id, stream")
+def file_named(ending, **more):
+    """A file as a manifest lists it."""
+    def is_file(value):
+        name = isinstance(value, str) and NUMBERED.fullmatch(value)
+        return name and (name[1], name[3]) == ("wal", ending)
+    return {"file": is_file, "bytes": is_int, "digest": HASH, **more}
 
 
-def check_range(value):
-    need(isinstance(value, list) and len(value) == 2 and all(is_int(n, 1) for n in value), "range")
-    need(value[0] <= value[1], "range")
-    return value
+def is_sig_file(value):
+    return value is None or shape(value, file_named("sig"))
 
 
-def check_hash(value, name, genesis=False):
-    need(matches(HASH, value) or genesis and value == "b3:0", name)
-    return value
+def is_segment(value):
+    return shape(value, file_named("seg", offset=is_int, count=is_int, range=is_range, root=HASH, sig=is_sig_file))
+
+
+MANIFEST = {**OWNER, "segments": array(is_segment, 1), "checkpoints": array(object), "certificates": array(HASH),
+            "prev_manifest": PREV, "created_ts_ms": is_int}
 
 
 class Checkpoint:
     def __init__(self, obj, file):
-        members(obj, CHECKPOINT)
-        check_owner(obj)
-        self.first, self.last = check_range(obj["range"])
-        self.root = bytes.fromhex(check_hash(obj["root"], "root")[3:])
-        self.prev = check_hash(obj["prev"], "prev", True)
-        need(is_int(obj["ts_ms"]) and isinstance(obj["alg"], str), "ts_ms, alg")
+        shape(obj, CHECKPOINT)
+        self.first, self.last = obj["range"]
+        self.root, self.prev = unhex(obj["root"]), obj["prev"]
         self.log_id, self.writer, self.stream, self.ts, self.file = \
             obj["log_id"], obj["writer_id"], obj["stream"], obj["ts_ms"], file
         self.digest = b3(canonical({k: v for k, v in obj.items() if k != "sig"}))
@@ -604,28 +642,16 @@ def parse_cosignatures(data):
     return out
 
 
+def read_cosignatures(path):
+    """The envelope array of a file, [] where there is none."""
+    try:
+        return parse_cosignatures(read_small(path, 256 * KIB, "frame"))
+    except FileNotFoundError:
+        return []
+
+
 def parse_manifest(data, file):
-    m = parse_canonical(data)
-    members(m, MANIFEST)
-    check_owner(m)
-    need(is_int(m["created_ts_ms"]), "created_ts_ms")
-    check_hash(m["prev_manifest"], "prev_manifest", True)
-    need(all(isinstance(m[k], list) for k in ("segments", "checkpoints", "certificates")) and m["segments"], "an array")
-    for h in m["certificates"]:
-        check_hash(h, "certificates")
-    for s in m["segments"]:
-        members(s, ("file", "offset", "count", "range", "root", "bytes", "digest", "sig"))
-        files = [s] if s["sig"] is None else [s, s["sig"]]
-        for part, ending in zip(files, ("seg", "sig")):
-            name = NUMBERED.fullmatch(part["file"]) if isinstance(part.get("file"), str) else None
-            need(name and name[1] == "wal" and name[3] == ending, f"{ending} file name")
-            need(is_int(part.get("bytes")), "bytes")
-            check_hash(part.get("digest"), "digest")
-        if s["sig"] is not None:
-            members(s["sig"], ("file", "bytes", "digest"))
-        check_range(s["range"])
-        check_hash(s["root"], "root")
-        need(is_int(s["offset"]) and is_int(s["count"], 1), "offset, count")
+    m = shape(parse_canonical(data), MANIFEST)
     m["checkpoints"] = [Checkpoint(c, file) for c in m["checkpoints"]]
     return m
 
@@ -729,8 +755,7 @@ def envelope_list(value):
     need(isinstance(value, list) and len(value) <= 8, "an envelope array")
     out = []
     for item in value:
-        members(item, ("algo_id", "pubkey_id", "sig"))
-        need(isinstance(item["algo_id"], str), "algo_id")
+        shape(item, {"algo_id": str, "pubkey_id": KEY_ID, "sig": str})
         out.append(check_envelope(Envelope(item["algo_id"], item["pubkey_id"], unbase64(item["sig"])), out, "canon"))
     return out
 
@@ -829,23 +854,19 @@ class Trust:
         obj = parse_json(data)
         if canonical(obj) != data:
             self.notes.append("the trust file is not in canonical form")
-        members(obj, ("type", "keys"), ("log_id", "revoked"))
-        need(obj["type"] == "strongroom/trust/v1", "type of the trust file")
-        need("log_id" not in obj or matches(LOG_ID, obj["log_id"]), "log_id")
+        shape(obj, {"type": "strongroom/trust/v1", "keys": array(object), "log_id?": LOG_ID,
+                    "revoked?": array(object)})
         self.log_id = obj.get("log_id")
-        need(isinstance(obj["keys"], list) and isinstance(obj.get("revoked", []), list), "keys, revoked")
         for item in obj["keys"]:
-            members(item, ("algo_id", "public_key", "pubkey_id", "purposes"), ("from_ts_ms", "to_ts_ms"))
+            shape(item, {"algo_id": str, "public_key": str, "pubkey_id": KEY_ID,
+                         "purposes": array(PURPOSES.__contains__), "from_ts_ms?": is_int, "to_ts_ms?": is_int})
             raw = unbase64(item["public_key"])
             check_public_key(item["algo_id"], raw)
             need(item["pubkey_id"] == key_id_of(raw), "a pubkey_id that is not its key's")
-            need(isinstance(item["purposes"], list) and all(p in PURPOSES for p in item["purposes"]), "purposes")
-            need(all(is_int(item.get(t, 0)) for t in ("from_ts_ms", "to_ts_ms")), "from_ts_ms, to_ts_ms")
             end = item["to_ts_ms"] + 1 if "to_ts_ms" in item else INF
             self.add(Key(item["algo_id"], raw, item["purposes"], item.get("from_ts_ms", 0), end))
         for item in obj.get("revoked", []):
-            members(item, ("pubkey_id", "from_ts_ms"))
-            need(matches(KEY_ID, item["pubkey_id"]) and is_int(item["from_ts_ms"]), "revoked")
+            shape(item, {"pubkey_id": KEY_ID, "from_ts_ms": is_int})
             at = min(item["from_ts_ms"], self.revoked.get(item["pubkey_id"], INF))
             self.revoked[item["pubkey_id"]] = at
             key = self.keys.get(item["pubkey_id"])
@@ -856,9 +877,16 @@ class Trust:
         return "none" if not self.keys else f"log {self.log_id} pinned" if self.log_id else "log not pinned"
 
 
-CERT = ("type", "log_id", "algo_id", "public_key", "pubkey_id", "issuer_key_id", "issuer_algo_id", "not_before_ms",
-        "not_after_ms", "writer_id", "streams", "sig")
-REVOCATION = ("type", "pubkey_id", "from_ts_ms", "reason", "issuer_key_id", "issuer_algo_id", "ts_ms", "sig")
+SIGNED = {"pubkey_id": KEY_ID, "issuer_key_id": KEY_ID, "issuer_algo_id": str, "sig": str}
+CERT = {**SIGNED, "type": "strongroom/key-cert/v1", "log_id": LOG_ID, "algo_id": str, "public_key": str,
+        "not_before_ms": is_int, "not_after_ms": is_int, "writer_id": str, "streams": array(str),
+        "cosignatures?": object}
+REVOCATION = {**SIGNED, "type": "strongroom/key-revoke/v1", "from_ts_ms": is_int, "reason": str, "ts_ms": is_int}
+
+
+def signed_digest(obj):
+    """Of a certificate or revocation; a record may announce it by this or by the hash of its file."""
+    return b3(canonical({k: v for k, v in obj.items() if k not in ("sig", "cosignatures")}))
 
 
 class Authority:
@@ -871,43 +899,40 @@ class Authority:
     def _read(self, key_id, ending):
         if self.keys_dir is None or not matches(KEY_ID, key_id):
             return None
-        path = os.path.join(self.keys_dir, f"{key_id[3:]}.{ending}.json")
-        return read_small(path) if os.path.lexists(path) else None
+        try:
+            need(not os.path.islink(self.keys_dir), "~keys is a link")
+            return read_small(os.path.join(self.keys_dir, f"{key_id[3:]}.{ending}.json"))
+        except FileNotFoundError:
+            return None
 
     def certificate(self, key_id):
         """None, a Key with the certificate's scope, or Refuse (cert_invalid, or key_unknown: its issuer)."""
         if key_id not in self.cache:
             try:
-                found = self._certificate(key_id)
-                if found is None:
-                    return None
-                self.cache[key_id] = found
+                self.cache[key_id] = self._certificate(key_id)
             except Refuse as why:
                 self.cache[key_id] = why
-        if isinstance(self.cache[key_id], Refuse):
-            raise self.cache[key_id]
-        return self.cache[key_id]
+        found = self.cache[key_id]
+        if isinstance(found, Refuse):
+            raise found
+        return found
 
     def _certificate(self, key_id):
-        obj, ids = self.given.get(key_id), set()
+        obj, ids = self.given.get(key_id), []
         try:
             if obj is None:
                 data = self._read(key_id, "cert")
                 if data is None:
                     return None
-                obj, ids = parse_canonical(data), {b3_text(b3(data))}
-            members(obj, CERT, ("cosignatures",))
-            raw = unbase64(obj["public_key"])
+                obj, ids = parse_canonical(data), [b3_text(b3(data))]
+            raw = unbase64(shape(obj, CERT)["public_key"])
             check_public_key(obj["algo_id"], raw)
-            need(obj["type"] == "strongroom/key-cert/v1" and matches(LOG_ID, obj["log_id"]), "type, log_id")
             need(obj["pubkey_id"] == key_id == key_id_of(raw), "a pubkey_id that is not its key's")
-            need(is_int(obj["not_before_ms"]) and is_int(obj["not_after_ms"]), "not_before_ms, not_after_ms")
-            need(isinstance(obj["writer_id"], str) and isinstance(obj["streams"], list)
-                 and all(isinstance(s, str) for s in obj["streams"]), "writer_id, streams")
             need(obj["issuer_key_id"] != key_id, "a certificate issued by its own key")
-            issuer = self._issued(obj, "strongroom/key-cert/v1", ids)
+            issuer = self._issued(obj, "strongroom/key-cert/v1", signed_digest(obj))
             key = Key(obj["algo_id"], raw, [])
-            key.ids, key.log_id, key.writer, key.streams = ids, obj["log_id"], obj["writer_id"], obj["streams"]
+            key.ids = ids + [b3_text(signed_digest(obj))]
+            key.log_id, key.writer, key.streams = obj["log_id"], obj["writer_id"], obj["streams"]
             key.start = max(obj["not_before_ms"], issuer.start)
             key.end, key.issuer = obj["not_after_ms"] + 1, obj["issuer_key_id"]
             for end, why in ((issuer.end, issuer.why_end), (self.revoked_from(key), "key_compromised")):
@@ -918,11 +943,8 @@ class Authority:
             kind = why.kind if why.kind == "key_unknown" else "cert_invalid"
             raise Refuse(why.found, kind, "a valid certificate") from None
 
-    def _issued(self, obj, context, ids):
-        """The anchor that signed a certificate or revocation; ids gets the hash of the signed bytes."""
-        need(isinstance(obj["issuer_algo_id"], str) and matches(KEY_ID, obj["issuer_key_id"]), "issuer")
-        digest = b3(canonical({k: v for k, v in obj.items() if k not in ("sig", "cosignatures")}))
-        ids.add(b3_text(digest))
+    def _issued(self, obj, context, digest):
+        """The anchor that signed a certificate or revocation."""
         first = Envelope(obj["issuer_algo_id"], obj["issuer_key_id"], unbase64(obj["sig"]))
         good = None
         for env in [first] + envelope_list(obj.get("cosignatures", [])):
@@ -945,18 +967,18 @@ class Authority:
             at = min(at, revocation["from_ts_ms"])
         return at
 
-    def revocation(self, key_id):
-        """A checked revocation with the hashes it may be announced by, None, or Refuse."""
+    def revocation(self, key_id, announced=None):
+        """A checked revocation, None, or Refuse. announced: what the chain says its hash is; another file than
+        that is refused whoever issued it."""
         data = self._read(key_id, "revoked")
         if data is None:
             return None
-        obj = parse_canonical(data)
-        members(obj, REVOCATION)
-        need(obj["type"] == "strongroom/key-revoke/v1" and obj["pubkey_id"] == key_id and isinstance(obj["reason"], str)
-             and is_int(obj["from_ts_ms"]) and is_int(obj["ts_ms"]), "a revocation's members")
-        ids = {b3_text(b3(data))}
-        self._issued(obj, "strongroom/key-revoke/v1", ids)
-        return {**obj, "ids": ids}
+        obj = shape(parse_canonical(data), REVOCATION)
+        need(obj["pubkey_id"] == key_id, "another key's revocation")
+        digest = signed_digest(obj)
+        need(announced is None or announced in [b3_text(b3(data)), b3_text(digest)], "not the revocation announced")
+        self._issued(obj, "strongroom/key-revoke/v1", digest)
+        return obj
 
 
 # One envelope judged. state: good | wrong | open (cannot be judged: kind key_unknown, or None for an
@@ -1071,9 +1093,9 @@ class Chain:
         self.run, self.path, names = run, path, [dec(f) for f in folders]
         self.sound_name = None not in names
         self.writer, self.stream = (n or f for n, f in zip(names, folders))
-        self.wanted = run.wanted.get((self.writer, self.stream), {})  # seq -> [(self_hash, where from)]
+        self.wanted = run.wanted.get((self.writer, self.stream), {})  # seq -> {self_hash: where from}
         self.findings, self.notes, self.weight, self.dropped, self.first_bad = [], {}, VALID, 0, INF
-        self.run_open = None  # a finding about consecutive ranges, still growing
+        self.growing = None  # a finding about consecutive ranges: (what they lack, first, last, finding)
         self.records, self.head, self.head_hash, self.first_seq, self.first_hash = 0, 0, "b3:0", None, None
         self.ts, self.broken, self.holes = 0, False, []  # holes: seqs that could not be read
         self.log_id, self.fsync, self.signing = None, "always", [(0, "checkpoint")]
@@ -1091,26 +1113,21 @@ class Chain:
         self.weight = max(self.weight, weight)
         if weight == INVALID:
             self.first_bad = min(self.first_bad, seq or 1)
-        if len(self.findings) < MAX_FINDINGS:
-            self.findings.append({"kind": kind, "seq": seq, "file": file, "offset": offset,
-                                  "expected": expected, "found": found})
-        else:
+        if len(self.findings) == MAX_FINDINGS:
             self.dropped += 1
+            return None
+        self.findings.append({"kind": kind, "seq": seq, "file": file, "offset": offset,
+                              "expected": expected, "found": found})
+        return self.findings[-1]
 
     def find_range(self, kind, first, last, file, offset, expected, found):
-        """One finding for consecutive ranges that lack the same."""
-        r = self.run_open
-        if r and (r[0], r[5], r[6]) == (kind, expected, found) and r[2] + 1 == first:
-            r[2] = last
-        else:
-            self.flush_range()
-            self.run_open = [kind, first, last, file, offset, expected, found]
-
-    def flush_range(self):
-        if self.run_open:
-            kind, first, last, file, offset, expected, found = self.run_open
-            self.find(kind, first, file, offset, expected, f"seq {first} to {last}: {found}")
-            self.run_open = None
+        """One finding for consecutive ranges that lack the same; the ranges come in order."""
+        key, growing = (kind, expected, found), self.growing
+        if growing and growing[0] == key and growing[2] + 1 == first:
+            growing[2] = last
+            growing[3]["found"] = f"seq {growing[1]} to {last}: {found}"
+        elif made := self.find(kind, first, file, offset, expected, f"seq {first} to {last}: {found}"):
+            self.growing = [key, first, last, made]
 
     def note(self, text):
         if len(self.notes) < MAX_FINDINGS:
@@ -1122,13 +1139,10 @@ class Chain:
         out = []
         for name in os.listdir(self.path):
             m = NUMBERED.fullmatch(name)
-            if m and (m[1], m[3]) == (stem, ending) and int(m[2]):
+            if m and (m[1], m[3]) == (stem, ending):
                 path = os.path.join(self.path, name)
-                try:
-                    out.append((int(m[2]), path, file_size(path)))
-                except Refuse as why:
-                    self.note(f"{why.found}: not read")
-            elif re.fullmatch(r"wal-\d{6,}(\.sig)?\.torn-\d+", name):
+                out.append((int(m[2]), path, os.lstat(path).st_size))
+            elif re.fullmatch(r"wal-[0-9]{6,}(\.sig)?\.torn-[0-9]+", name):
                 self.note(f"{name}: a tail cut by an earlier recovery, not checked")
             elif not m:
                 self.note(f"{name}: not a file of this format, not read")
@@ -1136,9 +1150,8 @@ class Chain:
 
     def verify(self):
         self.log_id = self.log_id or self.run.trust.log_id
-        own = [self.read_checkpoint(path) for _, path, _ in self.files("checkpoint", "json")]
         self.read_manifests()
-        self.tile_checkpoints([c for c in own if c])
+        self.tile_checkpoints([self.read_checkpoint(n, path) for n, path, _ in self.files("checkpoint", "json")])
         self.cp_ranges = Ranges(self.checkpoints, self.checkpoint_root)
         self.listed_ranges = Ranges(sorted(self.listed.values(), key=lambda x: x.first),
                                     lambda x, tree: self.check_root(x.first, x.last, x.root, tree, x.manifest))
@@ -1149,25 +1162,22 @@ class Chain:
                 self.segment_missing(f"wal-{expected:06}.seg", prefix=expected == 1)
             self.read_segment(path, sigs.pop(n, None), n == segments[-1][0])
             expected = n + 1
-        for n in sorted(sigs):
-            if n >= expected:
-                self.find("truncated", self.head + 1, f"wal-{n:06}.sig", 0, f"wal-{n:06}.seg",
-                          "signatures without their segment")
+        if any(n >= expected for n in sigs):  # they lost their segment; what they sign is not here to be read
+            self.segment_missing(f"wal-{expected:06}.seg", prefix=expected == 1)
         self.finish()
 
     # checkpoints and manifests (section 5)
 
-    def read_checkpoint(self, path):
+    def read_checkpoint(self, number, path):
+        """(number, Checkpoint, or None where it cannot be read)."""
         name, checkpoint = os.path.basename(path), None
         try:
             checkpoint = Checkpoint(parse_canonical(read_small(path)), name)
-            cosig = path[:-5] + ".cosig"
-            if os.path.lexists(cosig):
-                name = os.path.basename(cosig)
-                checkpoint.cosignatures = parse_cosignatures(read_small(cosig, 256 * KIB))
+            name = name[:-5] + ".cosig"
+            checkpoint.cosignatures = read_cosignatures(path[:-5] + ".cosig")
         except Refuse as why:
             self.find(why.kind, checkpoint and checkpoint.first, name, 0, why.expected, why.found)
-        return checkpoint
+        return number, checkpoint
 
     def owned(self, thing, log_id, writer, stream, seq, file):
         """Does a checkpoint or manifest belong to this chain and log?"""
@@ -1179,12 +1189,23 @@ class Chain:
             self.find("wrong_log", seq, file, 0, self.log_id, log_id)
         return log_id == self.log_id
 
-    def tile_checkpoints(self, own):
+    def tile_checkpoints(self, files):
+        """files: (number, Checkpoint or None), by number. Numbers and ranges are gap-free, and what a manifest
+        holds lies beside it too."""
+        own, distinct = [c for _, c in files if c], {}
         for a, b in zip(own, own[1:]):
             if b.first <= a.first:
                 self.find("checkpoint_gap", b.first, b.file, 0, f"a range after {a.last}", f"{b.first}..{b.last}")
-        distinct = {}
-        for c in own + [c for m in self.manifests for c in m["checkpoints"]]:
+        before = 0 if own and own[0].first == 1 else None  # a log may begin later, with its range then
+        for n, c in files:
+            if before not in (None, n - 1):
+                self.find("checkpoint_gap", c and c.first, f"checkpoint-{n:06}.json", 0,
+                          f"checkpoint-{before + 1:06}.json before it", "no such file")
+            before = n
+        for i, c in enumerate(own + [c for m in self.manifests for c in m["checkpoints"]]):
+            if i >= len(own) and c.digest not in distinct:
+                self.find("checkpoint_gap", c.first, c.file, 0, f"a file with the checkpoint over {c.first}..{c.last}",
+                          "the manifest alone holds it")
             same = distinct.setdefault(c.digest, c)
             same.envelopes += [e for e in c.envelopes if e not in same.envelopes]
         tiles = self.checkpoints
@@ -1244,7 +1265,7 @@ class Chain:
                     self.find("manifest_gap", a, name, 0, f"each segment once, without gap after seq {last}",
                               f"{s['file']} {a}..{b}, count {s['count']}")
                 last = b
-                self.listed[s["file"]] = Listed(a, b, bytes.fromhex(s["root"][3:]), s, name, trusted)
+                self.listed[s["file"]] = Listed(a, b, unhex(s["root"]), s, name, trusted)
             for h in m["certificates"]:
                 if h not in self.run.certificate_hashes():
                     self.note(f"{name}: certificate {h} is not beside the log")
@@ -1253,9 +1274,7 @@ class Chain:
     def manifest_signed(self, path, m, digest):
         name = m["name"][:-4] + "sig"
         try:
-            envelopes = parse_cosignatures(read_small(path[:-4] + "sig", 256 * KIB))
-        except FileNotFoundError:
-            envelopes = []
+            envelopes = read_cosignatures(path[:-4] + "sig")
         except Refuse as why:
             self.find(why.kind, m["first"], name, 0, why.expected, why.found)
             return False
@@ -1304,16 +1323,17 @@ class Chain:
     def read_segment(self, path, sig, newest):
         name, frames, pos, broken, listed_at = os.path.basename(path), 0, 32, None, None
         listed = self.listed.get(name)
-        with open(path, "rb", buffering=MIB) as f:
-            try:
-                count = read_header(f)
-            except Refuse as why:
-                self.find("frame", self.head + 1, name, 0, "a segment header", why.found)
-                self.broken = True
-                return
+        try:
+            f = open_file(path)
+            count = read_header(f)
+        except Refuse as why:
+            self.find("frame", self.head + 1, name, 0, "a segment header", why.found)
+            self.broken = True
+            return
+        with f:
             size, sealed = os.fstat(f.fileno()).st_size, bool(count) or not newest
-            if sealed and os.path.lexists(path[:-3] + "sig"):
-                sig = (path[:-3] + "sig", file_size(path[:-3] + "sig"))  # final; a live writer may have just sealed it
+            if sealed and os.path.lexists(path[:-3] + "sig"):  # final; a live writer may have just sealed it
+                sig = (path[:-3] + "sig", os.lstat(path[:-3] + "sig").st_size)
             self.sealed = sealed
             if not count and not newest:
                 self.find("header_count", self.head + 1, name, 12, "the number of frames", 0)
@@ -1330,7 +1350,7 @@ class Chain:
                     broken = Refuse("a frame beyond the file's end" if incomplete else f"frame length {n}", "frame")
                 else:
                     body, tail = f.read(n), f.read(71)
-                    if tail[:4] != MARK[:4] or len(tail) < 71:
+                    if tail[:4] != b"\x43\0\0\0" or len(tail) < 71:
                         broken = Refuse(f"self_hash_len {int.from_bytes(tail[:4], 'little')}", "frame", 67)
                     else:
                         record, stored, bad = check_frame(version, seq, body, tail)
@@ -1358,7 +1378,7 @@ class Chain:
                 self.find("header_count", self.segment_first or self.head + 1, name, 12, frames, count)
         self.end_signatures(sealed)
         if listed:
-            self.check_listed(listed, path, size, count, frames, listed_at, sig)
+            self.check_listed(listed, path, count, frames, listed_at, sig)
 
     def why_covered(self, sig):
         """Does a checkpoint or manifest cover the position after the head, or with fsync always a sig entry?"""
@@ -1395,7 +1415,7 @@ class Chain:
             self.segment_first = seq
         if self.first_seq is None:
             self.first_seq, self.first_hash = seq, stored
-        data = bytes.fromhex(stored[3:])
+        data = unhex(stored)
         while self.entry and seq > self.entry.last:
             self.end_entry()
         self.cp_ranges.add(seq, data)
@@ -1404,7 +1424,7 @@ class Chain:
             self.entry.tree.add(data)
             self.entry.leaf = data
         self.records, self.head, self.head_hash = self.records + 1, seq, stored
-        for wanted, source in self.wanted.get(seq, ()):
+        for wanted, source in self.wanted.get(seq, {}).items():
             if wanted != stored:
                 self.find("fork", seq, file, offset, f"{wanted} ({source})", stored)
         if not record:
@@ -1453,11 +1473,10 @@ class Chain:
     def successor(self, of):
         if of is None:
             return
-        members(of, ("writer_id", "stream", "seq", "self_hash", "finding"))
-        need(isinstance(of["writer_id"], str) and of["stream"] == self.stream, "successor_of", "stream_opened")
+        shape(of, {"writer_id": str, "stream": self.stream, "seq": is_int, "self_hash": PREV, "finding": object},
+              "stream_opened")
         base = re.sub(r"\+\d+$", "", of["writer_id"])  # <old>+K; the K of <old> itself may be kept or replaced
-        need(re.fullmatch(re.escape(base) + r"(\+\d+)*\+[1-9]\d*", self.writer) and is_int(of["seq"])
-             and matches("b3:0|" + HASH.pattern, of["self_hash"]), "successor_of", "stream_opened")
+        need(re.fullmatch(re.escape(base) + r"(\+\d+)*\+[1-9]\d*", self.writer), "successor_of", "stream_opened")
         self.successor_of = (of["writer_id"], of["stream"])
 
     # signatures over records (section 6), coverage (section 7)
@@ -1510,10 +1529,14 @@ class Chain:
         state = None
         if sigs and sigs.bad:
             pos, end, incomplete, found = sigs.bad
-            first, fd = sigs.last + 1 if sigs.last else self.segment_first or self.head + 1, sigs.f.fileno()
+            first = sigs.last + 1 if sigs.last else self.segment_first or self.head + 1
             covered = "a checkpoint covers it" if self.covered_to >= first else None
-            why = not_torn(fd, pos, sigs.size, end, incomplete, always, sealed, covered,
-                           lambda: hides_entry(fd, pos, sigs.size, first))
+            if isinstance(sigs.f, io.BytesIO):
+                why = "the file cannot be read"
+            else:
+                fd = sigs.f.fileno()
+                why = not_torn(fd, pos, sigs.size, end, incomplete, always, sealed, covered,
+                               lambda: hides_entry(fd, pos, sigs.size, first))
             if why is None:
                 self.find("torn_tail", first, sigs.name, pos, "a complete entry", f"{sigs.size - pos} bytes")
             else:
@@ -1584,21 +1607,20 @@ class Chain:
             elif state == "open":
                 self.note(j.why)
 
-    def check_listed(self, item, path, size, count, frames, at, sig):
+    def check_listed(self, item, path, count, frames, at, sig):
         """A segment and its .sig against the manifest that lists them."""
         s = item.segment
-        parts = [(s, path, size)]
+        parts = [(s, path)]
         if s["sig"] and os.path.lexists(p := os.path.join(self.path, s["sig"]["file"])):
-            parts.append((s["sig"], p, file_size(p)))
+            parts.append((s["sig"], p))
         elif s["sig"]:
             self.find("sig_missing", item.first, s["sig"]["file"], 0, s["sig"]["digest"], None)
         elif sig:
             self.note(f"{item.manifest} lists no signatures for {s['file']}, but there are")
-        for part, p, bytes_ in parts:
-            real = b3_text(file_digest(p, bytes_))
-            if (part["bytes"], part["digest"]) != (bytes_, real):
-                self.find("hash_mismatch", item.first, part["file"], 0, f"{part['bytes']} bytes, {part['digest']}",
-                          f"{bytes_} bytes, {real}")
+        for part, p in parts:
+            listed, real = f"{part['bytes']} bytes, {part['digest']}", size_and_digest(p, part["bytes"])
+            if listed != real:
+                self.find("hash_mismatch", item.first, part["file"], 0, listed, real)
         if not count:
             self.find("header_count", item.first, s["file"], 12, "a sealed segment, as a manifest lists it", 0)
         if s["count"] != frames or at != 32 + s["offset"]:
@@ -1610,7 +1632,6 @@ class Chain:
             self.holes.append((self.head + 1, INF))
         self.cp_ranges.close()
         self.listed_ranges.close()
-        self.flush_range()
         start = self.first_seq or 1
         if self.checkpoints and self.checkpoints[0].first > start:
             c = self.checkpoints[0]
@@ -1624,10 +1645,9 @@ class Chain:
         beyond = [x for x in self.listed.values() if x.last > self.head]
         if beyond:
             self.find("truncated", self.head + 1, beyond[-1].manifest, 0, f"seq {beyond[-1].last}", f"seq {self.head}")
-        for seq, items in sorted(self.wanted.items()):
-            if seq > self.head:
-                wanted = f"seq {seq} {items[0][0]} ({items[0][1]})"
-                self.find("truncated", self.head + 1, None, None, wanted, f"seq {self.head}")
+        if (last := max(self.wanted, default=0)) > self.head:
+            source = next(iter(self.wanted[last].values()))
+            self.find("truncated", self.head + 1, None, None, f"seq {last} ({source})", f"seq {self.head}")
         if self.run.trust.log_id and self.log_id and self.log_id != self.run.trust.log_id:
             self.find("wrong_log", start, None, None, self.run.trust.log_id, self.log_id)
         if self.run.signatures:
@@ -1672,11 +1692,8 @@ class Chain:
                     if not isinstance(key_id, str) or key_id not in self.run.trust.revoked:
                         self.find("key_unknown", seq, file, offset, "revoked in the trust file", key_id)
                     continue
-                revocation = self.run.auth.revocation(key_id)
-                if revocation is None:
+                if self.run.auth.revocation(key_id, announced or "") is None:
                     self.find("key_unknown", seq, file, offset, "its revocation beside the log", key_id)
-                else:
-                    need(announced in list(revocation["ids"]), "another revocation than announced")
             except Refuse as why:
                 kind = why.kind if why.kind == "key_unknown" else "cert_invalid"
                 self.find(kind, seq, file, offset, "the announced revocation", why.found)
@@ -1696,39 +1713,54 @@ class Run:
         self.auth = Authority(trust, os.path.join(directory, "~keys"))
         self.signatures = bool(trust.keys)  # without anchors only chain and roots can be checked
         self.wanted, self.notes, self._hashes = wanted or {}, list(trust.notes), None
+        self.unread = []  # names of chains (writer, stream) or writers that are there and are no folders we can read
+        keys = self.auth.keys_dir
+        self.keys_folder = os.path.isdir(keys) and not os.path.islink(keys)
+        if os.path.lexists(keys) and not self.keys_folder:
+            self.notes.append("~keys: not a folder, not read")
 
     def certificate_hashes(self):
         """Hashes of the certificate files beside the log, as manifests name them."""
         if self._hashes is None:
             self._hashes, folder = set(), self.auth.keys_dir
-            for name in os.listdir(folder) if os.path.isdir(folder) else ():
-                if name.endswith(".cert.json"):
-                    self._hashes.add(b3_text(b3(read_small(os.path.join(folder, name)))))
+            for name in os.listdir(folder) if self.keys_folder else ():
+                try:
+                    if name.endswith(".cert.json"):
+                        self._hashes.add(b3_text(b3(read_small(os.path.join(folder, name)))))
+                except (Refuse, OSError):
+                    pass  # a finding where a signature needs it
         return self._hashes
 
     def folders(self):
+        """(path, folder names) of each chain."""
         for writer in sorted(os.listdir(self.directory)):
-            path = os.path.join(self.directory, writer)
-            if writer.startswith("~"):
-                continue
-            if os.path.islink(path) or not os.path.isdir(path):
-                self.notes.append(f"{writer}: not a folder of a writer, not read")
-                continue
-            for stream in sorted(os.listdir(path)):
-                inner = os.path.join(path, stream)
-                if os.path.islink(inner) or not os.path.isdir(inner):
-                    self.notes.append(f"{writer}/{stream}: not a folder of a chain, not read")
-                elif not any(map(NUMBERED.fullmatch, os.listdir(inner))):
+            for stream in self.listing(writer) or () if not writer.startswith("~") else ():
+                names = self.listing(writer, stream)
+                if any(map(NUMBERED.fullmatch, names or ())):
+                    yield os.path.join(self.directory, writer, stream), (writer, stream)
+                elif names is not None:
                     self.notes.append(f"{writer}/{stream}: no file of a chain")
-                else:
-                    yield inner, (writer, stream)
+
+    def listing(self, *folders):
+        """Names in a folder. What is none is not read and noted; where its name could be a chain's, and it is more
+        than a file that lies about, something is there that was not verified."""
+        path, mode = os.path.join(self.directory, *folders), 0
+        try:
+            mode = os.lstat(path).st_mode
+            if stat.S_ISDIR(mode):
+                return sorted(os.listdir(path))
+            why = "not a folder"
+        except OSError as error:
+            why = error.strerror
+        self.notes.append(f"{'/'.join(folders)}: {why}, not read")
+        if not stat.S_ISREG(mode) and None not in map(dec, folders):
+            self.unread.append(folders)
+        return None
 
     def first_record(self, path):
         """The first record of a chain, if it can be read (for log_id and successor_of)."""
         try:
-            path = os.path.join(path, "wal-000001.seg")
-            file_size(path)
-            with open(path, "rb") as f:
+            with open_file(os.path.join(path, "wal-000001.seg")) as f:
                 read_header(f)
                 n, _, _ = FRAME.unpack(f.read(13))
                 return parse_record(f.read(min(n, 4096)))
@@ -1736,20 +1768,26 @@ class Run:
             return None
 
     def verify(self):
-        chains = {}
-        for path, folders in self.folders():
+        chains, found = {}, list(self.folders())
+        if not found and any(map(NUMBERED.fullmatch, os.listdir(self.directory))):
+            raise Usage(f"{self.directory} is the folder of one chain; give the directory that holds <writer>/<stream>")
+        for path, folders in found:
             chain = Chain(self, path, folders)
             chains[chain.writer, chain.stream] = chain
             first = self.first_record(path)
             if first and first["kind"] == "StreamOpened":
                 log_id, of = first["attrs"].get("log_id"), first["attrs"].get("successor_of")
                 chain.log_id = log_id if matches(LOG_ID, log_id) else None
-                if isinstance(of, dict) and is_int(of.get("seq"), 1) and isinstance(of.get("writer_id"), str):
-                    seqs = self.wanted.setdefault((of["writer_id"], str(of.get("stream"))), {})
-                    seqs.setdefault(of["seq"], []).append((of.get("self_hash"), f"successor {chain.writer}"))
+                if isinstance(of, dict) and is_int(of.get("seq"), 1) and matches(HASH, of.get("self_hash")):
+                    seqs = self.wanted.setdefault((str(of.get("writer_id")), str(of.get("stream"))), {})
+                    seqs.setdefault(of["seq"], {}).setdefault(of["self_hash"], f"successor {chain.writer}")
         for chain in chains.values():
             chain.wanted = self.wanted.get((chain.writer, chain.stream), {})
-            chain.verify()
+            try:
+                chain.verify()
+            except OSError as why:  # gone, or the disk failed, while it was read
+                file = why.filename and os.path.basename(why.filename)
+                chain.find("frame", chain.head + 1, file, None, "a file that can be read", why.strerror)
         self.across(chains)
         return self.report(list(chains.values()))
 
@@ -1762,6 +1800,9 @@ class Run:
     def across(self, chains):
         """What one chain says about another; one log for all."""
         real = list(chains.values())
+        for folders in self.unread:
+            if len(folders) == 2:
+                self.absent(chains, tuple(map(dec, folders)), "segment_missing", "a folder that can be read")
         log_ids = [c.log_id for c in real if c.log_id]
         for c in real:
             if not self.trust.log_id and c.log_id and c.log_id != log_ids[0]:
@@ -1772,6 +1813,9 @@ class Run:
             for key, (first_hash, seq) in control.opened.items():
                 if key not in chains:
                     self.absent(chains, key, "segment_missing", f"opened by {control.writer} control, seq {seq}")
+                elif chains[key].path and not chains[key].records and not chains[key].findings:
+                    chains[key].find("stream_opened", 1, None, None,
+                                     f"{first_hash} by {control.writer} control, seq {seq}", "no record")
                 elif chains[key].first_seq == 1 and chains[key].first_hash != first_hash:
                     chains[key].find("fork", 1, None, None, f"{first_hash} by {control.writer} control, seq {seq}",
                                      chains[key].first_hash)
@@ -1780,15 +1824,15 @@ class Run:
         for key, c in chains.items():
             if controls and c.stream != "control" and key not in announced:
                 c.note("not announced in the control chain")
-        for (writer, stream), seqs in self.wanted.items():
-            sources = {source for items in seqs.values() for _, source in items}
-            if (writer, stream) not in chains and "--expect-head" in sources:
-                self.absent(chains, (writer, stream), "truncated", f"seq {max(seqs)}")
+        for key, seqs in self.wanted.items():
+            missing = key not in chains or not chains[key].path
+            if missing and any("--expect-head" in sources.values() for sources in seqs.values()):
+                self.absent(chains, key, "truncated", f"seq {max(seqs)} (--expect-head)")
         if not any(c.weight == VALID for c in controls) or not self.signatures:
             self.notes.append("not proven that no chain is missing")
 
     def report(self, chains):
-        weight = max([c.weight for c in chains], default=UNKNOWN)
+        weight = max([c.weight for c in chains] + [UNKNOWN for _ in self.unread], default=UNKNOWN)
         if not chains:
             self.notes.append("no chain in this directory")
         verdict = ("valid", "unknown", "invalid")[weight]
@@ -1810,23 +1854,19 @@ class Run:
 
 
 def read_expected(path):
-    """--expect-head: receipts, or the lines of --acks. {(writer, stream): {highest seq: [(self_hash, source)]}}"""
+    """--expect-head: receipts, or the lines of --acks. {(writer, stream): {seq: {self_hash: source}}}"""
     wanted = {}
 
     def add(obj):
         r = obj.get("record", obj) if isinstance(obj, dict) else {}
         need(isinstance(r, dict) and bounded(r.get("writer_id"), 1, 128) and bounded(r.get("stream"), 1, 64)
              and is_int(r.get("seq"), 1) and matches(HASH, r.get("self_hash")), "no receipt and no line of --acks")
-        seqs = wanted.setdefault((r["writer_id"], r["stream"]), {r["seq"]: []})
-        if r["seq"] > max(seqs):
-            seqs.clear()
-        if r["seq"] >= max(seqs, default=0):
-            item = (r["self_hash"], "--expect-head")
-            seqs.setdefault(r["seq"], [])
-            seqs[r["seq"]] += [] if item in seqs[r["seq"]] else [item]
+        seqs = wanted.setdefault((r["writer_id"], r["stream"]), {})
+        seqs.setdefault(r["seq"], {})[r["self_hash"]] = "--expect-head"
 
+    path = os.path.realpath(path)  # the user named it
     try:
-        with open(path, "rb") as f:
+        with open_file(path) as f:
             for line in iter(lambda: f.readline(MIB), b""):
                 if line.strip():
                     add(parse_json(line))
@@ -1846,8 +1886,21 @@ def read_expected(path):
 # ---- Section 8: a receipt -------------------------------------------------------------------
 
 def hash_list(value, limit):
-    need(isinstance(value, list) and len(value) <= limit, "path")
-    return [bytes.fromhex(check_hash(h, "path")[3:]) for h in value]
+    need(array(HASH, 0, limit)(value), "path")
+    return list(map(unhex, value))
+
+
+def parse_receipt(data):
+    """The outer form; what lacks it is no receipt."""
+    obj = parse_json(data)
+    need(normalize(obj) == obj, "strings that are not NFC")
+    shape(obj, {"type": "strongroom/receipt/v1", "log_id": LOG_ID, "signatures?": object, "batch?": object,
+                "record": lambda x: isinstance(x, dict) and "self_hash" in x, "checkpoint?": object,
+                "cosignatures?": object, "path?": object, "certificates?": array(object, 0, 8)})
+    need(("checkpoint" in obj) == ("path" in obj), "checkpoint and path belong together")
+    need("cosignatures" not in obj or "checkpoint" in obj, "cosignatures without a checkpoint")
+    need(any(name in obj for name in ("signatures", "batch", "checkpoint")), "no proof in it")
+    return obj
 
 
 def verify_receipt(data, trust, now=None):
@@ -1859,17 +1912,8 @@ def verify_receipt(data, trust, now=None):
                          "expected": expected, "found": found})
 
     try:
-        obj = parse_json(data)
-        need(normalize(obj) == obj, "strings that are not NFC")
-        members(obj, ("type", "log_id", "record"),
-                ("signatures", "batch", "checkpoint", "cosignatures", "path", "certificates"))
-        need(obj["type"] == "strongroom/receipt/v1" and matches(LOG_ID, obj["log_id"]), "type, log_id")
-        need(isinstance(obj["record"], dict) and "self_hash" in obj["record"], "a record with its self_hash")
-        need(("checkpoint" in obj) == ("path" in obj), "checkpoint and path belong together")
-        need("cosignatures" not in obj or "checkpoint" in obj, "cosignatures without a checkpoint")
-        need(any(name in obj for name in ("signatures", "batch", "checkpoint")), "no proof in it")
+        obj = parse_receipt(data)
         certificates = obj.get("certificates", [])
-        need(isinstance(certificates, list) and len(certificates) <= 8, "certificates")
         body = record_bytes({k: v for k, v in obj["record"].items() if k != "self_hash"})
         r, log_id = obj["record"], obj["log_id"]
         seq, leaf_data = r["seq"], b3(body)
@@ -1909,9 +1953,9 @@ def verify_receipt(data, trust, now=None):
         parts = []
         if "batch" in obj:
             b = obj["batch"]
-            members(b, ("first", "last", "root", "path", "signatures"))
-            check_range([b["first"], b["last"]])
-            root = bytes.fromhex(check_hash(b["root"], "root")[3:])
+            shape(b, {"first": is_int, "last": is_int, "root": HASH, "path": object, "signatures": object})
+            need(is_range([b["first"], b["last"]]), "range")
+            root = unhex(b["root"])
             path = hash_list(b["path"], 64)
             if root_from_path(seq - b["first"], b["last"] - b["first"] + 1, leaf_data, path) != root:
                 bad("root_mismatch", "the path does not lead to it", b["root"])
@@ -1999,20 +2043,21 @@ def main(argv):
         trust = Trust()
         try:
             if args.trust:
-                trust.add_file(read_small(args.trust))
+                trust.add_file(read_small(os.path.realpath(args.trust)))
             for key in args.key:
                 trust.add_option(key)
         except Refuse as why:
             raise Usage(f"trust: {why.found}") from None
         if args.command == "receipt":
-            with open(args.path, "rb") as f:
-                data = f.read(64 * MIB + 1)
+            data = read_small(os.path.realpath(args.path))
+            try:
+                parse_receipt(data)
+            except Refuse as why:
+                raise Usage(f"{args.path} is no receipt: {why.found}") from None
             report = verify_receipt(data, trust)
         else:
             if not os.path.isdir(args.path):
                 raise Usage(f"{args.path} is not a directory")
-            if any(map(NUMBERED.fullmatch, os.listdir(args.path))):
-                raise Usage(f"{args.path} is the folder of one chain; give the directory that holds <writer>/<stream>")
             wanted = read_expected(args.expect_head) if args.expect_head else {}
             report = Run(args.path, trust, args.integrity, args.require, wanted).verify()
     except Usage as why:

@@ -8,7 +8,12 @@ Prints counts, exits 1 on any mismatch or where a file gave no case.
 import base64
 import io
 import json
+import locale  # noqa: F401  (argparse wants it when it can no longer be read)
 import os
+import shutil
+import signal
+import socket
+import stat
 import struct
 import sys
 import tempfile
@@ -78,6 +83,30 @@ def check_chain(data, g):
         case(g, "root", v.b3_text(tree.root()) == data["tampered_root" if tampered else "root"])
 
 
+def consistent(size1, root1, size2, root2, path):
+    """RFC 9162 section 2.1.4.2."""
+    if size1 == size2:
+        return not path and root1 == root2
+    if not 0 < size1 < size2 or not path:
+        return False
+    path = ([root1] if size1 & (size1 - 1) == 0 else []) + list(path)
+    fn, sn = size1 - 1, size2 - 1
+    while fn & 1:
+        fn, sn = fn >> 1, sn >> 1
+    fr = sr = path[0]
+    for c in path[1:]:
+        if sn == 0:
+            return False
+        if fn & 1 or fn == sn:
+            fr, sr = v.node(c, fr), v.node(c, sr)
+            while not fn & 1 and fn:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            sr = v.node(sr, c)
+        fn, sn = fn >> 1, sn >> 1
+    return fr == root1 and sr == root2 and sn == 0
+
+
 def check_merkle(data, g, leaves):
     roots = {}
     for c in data["cases"]:
@@ -98,9 +127,9 @@ def check_merkle(data, g, leaves):
             for x in leaves[:i["from"]]:
                 tree.add(x)
             path = list(map(h, i["path"]))
-            case(g, f"consistency {i['from']} to {n}", v.consistent(i["from"], tree.root(), n, roots[n], path))
-            case(g, f"consistency {i['from']} to {n}, wrong", not v.consistent(i["from"], leaves[0], n, roots[n], path)
-                 and not v.consistent(i["from"], tree.root(), n, roots[n], path + [leaves[0]]))
+            case(g, f"consistency {i['from']} to {n}", consistent(i["from"], tree.root(), n, roots[n], path))
+            case(g, f"consistency {i['from']} to {n}, wrong", not consistent(i["from"], leaves[0], n, roots[n], path)
+                 and not consistent(i["from"], tree.root(), n, roots[n], path + [leaves[0]]))
     case(g, "empty tree", refused(v.Tree().root))
 
 
@@ -471,7 +500,8 @@ def check_wal(data, g, trust):
         log = Log.__new__(Log)
         log.writer, log.stream, log.keys = "svc-gateway@inst-1", "ingress", {}
         log.files = {data["file"]: bytes.fromhex(data["hex"]), data["sig_file"]: bytes.fromhex(data["sig_hex"]),
-                     "manifest-000001.json": data["manifest"].encode(), "manifest-000001.sig": bytes.fromhex(data["manifest_sig_hex"])}
+                     "manifest-000001.json": data["manifest"].encode(), "manifest-000001.sig": bytes.fromhex(data["manifest_sig_hex"]),
+                     "checkpoint-000001.json": v.canonical(json.loads(data["manifest"])["checkpoints"][0])}
         return log
     case(g, "directory", data["directory"] == v.enc("svc-gateway@inst-1") + "/" + v.enc("ingress"))
     # seq 2-3 batch, seq 1 record-signed, declared batch: nothing weaker than declared
@@ -597,7 +627,7 @@ def check_logs(g, signatures):
     log = batch(35).without("wal-000002.seg", "wal-000002.sig")
     log.files["wal-000002.seg"], log.files["wal-000003.seg"] = log.files.pop("wal-000003.seg"), log.files["wal-000004.seg"]
     t("segment removed and the others renamed", log, "invalid", "seq_gap")
-    t("newest segment missing", batch(35).without("wal-000004.seg"), "invalid", ("truncated", 31))
+    t("newest segment missing", batch(35).without("wal-000004.seg"), "unknown", ("segment_missing", 31))
     t("newest segment missing with its .sig", batch(35).without("wal-000004.seg", "wal-000004.sig"), "valid")
     t("first segment empty", batch().edit("wal-000001.seg", lambda x: header()), "invalid", "header_count")
     for name, change in (("count 0 in an old segment", header()), ("count one more", header(11)), ("count one less", header(9))):
@@ -803,7 +833,8 @@ def check_logs(g, signatures):
     # manifests
     def exports():
         return batch().export().run(15).export().exported()
-    t("export without checkpoint files", exports().without("checkpoint-000001.json", "checkpoint-000002.json"), "valid")
+    t("export without checkpoint files", exports().without("checkpoint-000001.json", "checkpoint-000002.json"), "invalid",
+      ("checkpoint_gap", 1))
     t("manifest damaged", exports().flip("manifest-000001.json", 40), "invalid", "canon")
     t("manifest missing", exports().without("manifest-000001.json", "manifest-000001.sig"), "invalid", ("manifest_gap", 1))
     three_exports = exports().run(9).export().exported() if False else batch().export().run(15).export().run(9).export().exported()
@@ -1001,7 +1032,7 @@ def check_bytes(g):
         case(g, f"no enc: {folder}", v.dec(folder) is None)
     case(g, "enc too long", refused(v.enc, "é" * 64) and v.enc("é" * 42))
     good = {"type": "strongroom/trust/v1", "keys": [key.entry()]}
-    for name, obj in (("unknown member", {**good, "x": 1}), ("no keys", {"type": good["type"]}), ("type", {**good, "type": "x"}), ("same key twice", {**good, "keys": good["keys"] * 2}),
+    for name, obj in (("unknown member", {**good, "x": 1}), ("a member like a rule's name", {**good, "log_id?": LOG}), ("no keys", {"type": good["type"]}), ("type", {**good, "type": "x"}), ("same key twice", {**good, "keys": good["keys"] * 2}),
                       ("pubkey_id", {**good, "keys": [{**key.entry(), "pubkey_id": "b3:" + "0" * 32}]}), ("purpose", {**good, "keys": [key.entry(("all",))]}),
                       ("algo", {**good, "keys": [{**key.entry(), "algo_id": "rsa"}]}), ("log_id", {**good, "log_id": "x"}), ("base64", {**good, "keys": [{**key.entry(), "public_key": "A"}]})):
         case(g, f"trust file: {name}", refused(trust_of, obj))
@@ -1027,7 +1058,7 @@ def check_bytes(g):
         for args in ((), ("log",), ("log", d + "/none"), ("log", folder), ("log", wal, "--key", "ed25519:00"), ("log", wal, "--key", "x"), ("log", wal, "--trust", bad),
                      ("log", wal, "--require", "x"), ("log", wal, "--expect-head", bad), ("log", wal, "--expect-head", d + "/none"), ("receipt", d + "/none"), ("log", wal, "--what")):
             run(1, *args)
-        run(2, "receipt", bad, "--key", option)
+        run(1, "receipt", bad, "--key", option)
         os.makedirs(d + "/empty")
         run(3, "log", d + "/empty", "--key", option)
         log.files["wal-000001.seg"] = log.files["wal-000001.seg"][:-1]
@@ -1037,6 +1068,184 @@ def check_bytes(g):
         os.remove(os.path.join(folder, "wal-000001.seg"))
         os.mkfifo(os.path.join(folder, "wal-000001.seg"))
         run(2, "log", wal, "--key", option)
+
+
+# ---- hostile files --------------------------------------------------------------------------
+
+def take(path):
+    """Removes what is at a path."""
+    shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.remove(path)
+
+
+def put_socket(path):
+    here = os.getcwd()
+    os.chdir(os.path.dirname(path))  # a socket's path may not be long
+    try:
+        with socket.socket(socket.AF_UNIX) as s:
+            s.bind(os.path.basename(path))
+    finally:
+        os.chdir(here)
+
+
+def put_sparse(path):
+    with open(path, "wb") as f:
+        f.truncate(3 << 30)
+
+
+def put_header_and_hole(path):
+    with open(path, "wb") as f:
+        f.write(header())
+        f.truncate(3 << 30)
+
+
+def put_link(path):
+    """A link to what was there, moved out of the log."""
+    outside = path.split("/log/")[0] + "/outside"
+    os.rename(path, outside)
+    os.symlink(outside, path)
+
+
+def put_under_other_name(path):
+    os.rename(path, os.path.join(os.path.dirname(path), "\udcff" + os.path.basename(path)))
+
+
+def after(change):
+    return lambda path: (take(path), change(path))
+
+
+HOSTILE = {"pipe": after(os.mkfifo), "folder": after(os.makedirs), "socket": after(put_socket), "3 GiB": after(put_sparse),
+           "header and 3 GiB": after(put_header_and_hole), "dangling link": after(lambda p: os.symlink("nowhere", p)),
+           "link to a device": after(lambda p: os.symlink("/dev/zero", p)), "link to itself": after(lambda p: os.symlink(p, p)),
+           "link out": put_link, "empty": after(lambda p: open(p, "wb").close()), "unreadable": lambda p: os.chmod(p, 0),
+           "device": after(lambda p: os.mknod(p, stat.S_IFCHR | 0o644, os.makedev(1, 5))), "name": put_under_other_name}
+
+
+# What there is no more than a missing file would be: a verdict, and no certain finding.
+GONE = {None: ("name",), "w@1/ingress/wal-000001.sig": ("name", "empty"), "w@1/ingress/wal-000003.sig": ("name", "empty"),
+        "~keys": ("name", "folder"), "w@1/ingress": ("name", "folder", "empty", "3 GiB", "header and 3 GiB")}
+
+
+def check_hostile(g, signatures):
+    """Everything that is no file of ours in every place of one: a finding on that chain, the other is judged."""
+    root, leaf, other = (Signer(x) for x in (signatures["private_key_hex"], signatures["leaf_private_key_hex"], "11" * 32))
+    trust = {"type": "strongroom/trust/v1", "log_id": LOG, "keys": [root.entry(), other.entry()]}
+
+    def build(fsync):
+        log = Log(root, fsync=fsync).certify(leaf)
+        for i in range(12):
+            log.append(signer=leaf, sign=True)
+        log.revoke(leaf, log.ts + 500).sign()
+        log.checkpoint(cosigners=[other]).run(3).export().run(4).sign()
+        log.checkpoint()
+        return [log, Log(root, stream="egress").run(5, 1)]
+    chain, cert, revoked = "w@1/ingress/", f"~keys/{leaf.id[3:]}.cert.json", f"~keys/{leaf.id[3:]}.revoked.json"
+    # place: (kind; None: a note is enough), and where not being there is no finding of that kind
+    places = {chain + "wal-000001.seg": "frame", chain + "wal-000003.seg": "frame", chain + "wal-000001.sig": "frame",
+              chain + "wal-000003.sig": "frame", chain + "checkpoint-000001.json": "canon",
+              chain + "checkpoint-000003.json": "canon", chain + "checkpoint-000001.cosig": "frame",
+              chain + "manifest-000001.json": "canon", chain + "manifest-000001.sig": "frame", cert: "cert_invalid",
+              revoked: "cert_invalid", "~keys": "cert_invalid", "w@1/ingress": "segment_missing"}
+
+    def run(place, change, fsync="always"):
+        with tempfile.TemporaryDirectory() as top:
+            directory = os.path.join(top, "log")
+            for log in build(fsync):
+                log.write(directory)
+            for path, _, _ in os.walk(top):
+                os.chmod(path, 0o777)
+            before = os.geteuid()
+            change(os.path.join(directory, place))
+            try:
+                if before == 0:
+                    os.seteuid(65534)  # root reads everything
+                signal.alarm(30)
+                out = io.StringIO()
+                with redirect_stdout(out), redirect_stderr(out):
+                    code = v.main(["log", directory, "--trust", trust_file, "--json"])
+                return code, json.loads(out.getvalue()) if out.getvalue().startswith("{") else out.getvalue()
+            except Exception as why:
+                return None, repr(why)
+            finally:
+                signal.alarm(0)
+                os.seteuid(before)
+                if os.path.lexists(os.path.join(directory, place)) and not os.path.islink(os.path.join(directory, place)):
+                    os.chmod(os.path.join(directory, place), 0o777)
+
+    with tempfile.TemporaryDirectory() as top:
+        os.chmod(top, 0o755)
+        trust_file = os.path.join(top, "trust.json")
+        with open(trust_file, "wb") as f:
+            f.write(v.canonical(trust))
+        code, report = run("", lambda p: None)
+        case(g, "as it is", code == 0 and not any(s["findings"] for s in report["streams"] if s["stream"] == "egress"), f"{report}"[:600])
+        for place, kind in places.items():
+            for name, change in HOSTILE.items():
+                if name == "device" and os.geteuid() != 0 or name == "unreadable" and os.name != "posix":
+                    continue
+                for fsync in ("always", "on_checkpoint") if name.endswith("GiB") else ("always",):
+                    code, report = run(place, change, fsync)
+                    ok = isinstance(report, dict)
+                    found = {s["stream"]: [f["kind"] for f in s["findings"]] for s in report["streams"]} if ok else {}
+                    judged = ok and all(s["signed"] == 6 for s in report["streams"] if s["stream"] == "egress") and found["egress"] == []
+                    here = found.get("ingress", [])
+                    if name in GONE.get(place, GONE[None]):  # as if it were not there
+                        fine = code in (0, 2, 3)
+                    else:
+                        fine = kind in here and code == (3 if kind == "segment_missing" else 2)
+                    case(g, f"{place}: {name}, {fsync}", judged and fine, f"{code} {here} {report}"[:700])
+        # names that are not ours: a note, nothing else
+        for place in ("", "w@1/", chain):
+            for name in ("\udcff", "a\nb", "\x1b[2J", "%2e", "%41", "x" * 255, "lost+found", "~x", "wal-000000.seg", "wal-1.seg",
+                         "wal-\u0660\u0660\u0660\u0660\u0660\u0661.seg", "wal-0000001.seg", "WAL-000001.SEG", ".DS_Store",
+                         "wal-000001.seg.tmp", "wal-000001.torn-1", *(["wal-000001.seg"] if not place else [])):
+                code, report = run("", lambda top: open(os.path.join(top, place + name), "wb").close())
+                case(g, f"name {place}{name!r}", code == 0 and report["notes"], f"{code} {report}"[:700])
+            code, report = run("", lambda top: os.mkfifo(os.path.join(top, place + "\udcff")))
+            case(g, f"a pipe named so in {place!r}", code == 0, f"{code} {report}"[:700])
+        code, report = run("", lambda top: os.chmod(top, 0))
+        case(g, "the folder itself unreadable", code == 1 and "cannot read" in report, f"{code} {report}"[:300])
+        # a writer's folder
+        for name, expected in (("pipe", 3), ("link out", 3), ("unreadable", 3), ("socket", 3), ("empty", 0), ("folder", 0)):
+            def change(top):
+                shutil.copytree(os.path.join(top, "w@1"), os.path.join(top, "w@2"))
+                HOSTILE[name](os.path.join(top, "w@2"))
+            code, report = run("", change)
+            case(g, f"folder of a writer: {name}", code == expected and report["records"] == 28, f"{code} {report}"[:700])
+            if os.path.lexists(path := os.path.join(top, "outside")):
+                take(path)
+        # files the user names
+        for name in ("pipe", "folder", "socket", "3 GiB", "dangling link", "link to itself", "empty"):
+            for args in (("receipt", "X", "--trust", trust_file), ("log", "L", "--trust", "X"), ("log", "L", "--trust", trust_file, "--expect-head", "X")):
+                path = os.path.join(top, "named")
+                os.makedirs(os.path.join(top, "log"), exist_ok=True)
+                open(path, "wb").close()
+                HOSTILE[name](path)
+                signal.alarm(30)
+                with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()) as err:
+                    code = v.main([path if x == "X" else os.path.join(top, "log") if x == "L" else x for x in args])
+                signal.alarm(0)
+                case(g, f"{args}: {name}", code == 1 and err.getvalue().count("\n") == 1, f"{code} {err.getvalue()}")
+                take(path)
+        receipt = json.dumps(signatures["receipt"]).encode()
+        for cut in range(0, len(receipt), 197):
+            with open(path, "wb") as f:
+                f.write(receipt[:cut])
+            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+                case(g, f"receipt cut at {cut}", v.main(["receipt", path, "--trust", trust_file]) == 1)
+        # a member of a signed document that is of another type
+        for name in ("manifest-000001.json", "checkpoint-000001.json"):
+            original = json.loads(build("always")[0].files[name])
+            for member, inner in [(m, None) for m in original] + [("segments", m) for m in original.get("segments", [{}])[0]]:
+                for junk in (True, "x", [{}]):
+                    log, obj = build("always")[0], json.loads(json.dumps(original))
+                    (obj["segments"][0] if inner else obj)[inner or member] = junk
+                    log.files[name] = v.canonical(obj)
+                    log.files["manifest-000001.sig"] = cbor_envelopes([root.envelope("strongroom/manifest/v1", v.b3(log.files["manifest-000001.json"]))])
+                    try:
+                        fine = verify(log, trust)["verdict"] == "invalid"
+                    except Exception as why:
+                        fine, junk = False, (junk, why)
+                    case(g, f"{name} {member} {inner} {junk!r}", fine)
 
 
 def main():
@@ -1067,6 +1276,7 @@ def main():
     check_wal(data["wal.json"], "wal.json", data["signatures.json"]["trust"])
     check_bytes("bytes, names, command line")
     check_logs("logs built here", data["signatures.json"])
+    check_hostile("hostile files", data["signatures.json"])
     for name, count in COUNT.items():
         bad = sum(f.startswith(name + ": ") for f in FAILED)
         print(f"{name}: {count} cases, {bad} failed")

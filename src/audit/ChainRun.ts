@@ -27,6 +27,7 @@ import { DocumentError } from "../signing/Document.ts"
 import { readAt } from "../sink/ChunkReader.ts"
 import { segmentName, signaturesName } from "../sink/FileName.ts"
 import { type ChainFiles, type Numbered, readSmallFile } from "../sink/Segment.ts"
+import { insteadOf } from "../sink/SinkError.ts"
 import { CheckpointTrack } from "./CheckpointTrack.ts"
 import {
   type Declaration,
@@ -39,7 +40,7 @@ import {
 import type { Finding, FindingKind } from "./Finding.ts"
 import type { KeyJudge } from "./KeyJudge.ts"
 import { SignatureTrack } from "./SignatureTrack.ts"
-import { judgeTail } from "./TornTail.ts"
+import { fileTail, judgeTail } from "./TornTail.ts"
 import { unknownLogId, type WalkedFrames, type WrongFrame } from "./Walk.ts"
 
 /** A position that the chain must have reached, from a receipt or an acknowledgement. */
@@ -97,12 +98,11 @@ const contextOf = (input: ChainInput, logId: string): ChainContext => ({
 const firstBody = (files: ChainFiles): RecordBody | undefined => {
   const first = files.segments[0]
   if (first === undefined) return undefined
-  const frame = readFrame(readAt(first.path, segmentHeaderBytes, 8192), 0)
-  if (frame === "incomplete" || "what" in frame) return undefined
   try {
-    return parseBody(frame.body)
+    const frame = readFrame(readAt(first.path, segmentHeaderBytes, 8192), 0)
+    return frame === "incomplete" || "what" in frame ? undefined : parseBody(frame.body)
   } catch (error) {
-    if (error instanceof Rejected) return undefined
+    if (error instanceof Rejected || insteadOf(error) !== undefined) return undefined
     throw error
   }
 }
@@ -135,7 +135,7 @@ const checkpointedLogId = (files: ChainFiles): string | undefined => {
   try {
     return first === undefined ? undefined : Checkpoint.parse(readSmallFile(first.path)).log_id
   } catch (error) {
-    if (error instanceof DocumentError) return undefined
+    if (error instanceof DocumentError || insteadOf(error) !== undefined) return undefined
     throw error
   }
 }
@@ -281,7 +281,7 @@ export class ChainRun {
     const isSigned = fsync === "always" && this.signatures.goesBeyond(state.seq)
     const verdict = judgeTail({
       of: "frames",
-      bytes: isNewestUnsealed ? readAt(segment.path, offset, bytes) : new Uint8Array(0),
+      bytes: fileTail(segment.path, offset, segment.size),
       offset,
       head: headText(state),
       nextSeq: state.seq + 1,

@@ -7,18 +7,18 @@
  * The scrub, the verifier and recovery all run this code. Source: FORMATS 4 to 7.
  */
 
-import { segmentHeaderBytes, unsyncedBytesMax } from "../base/Limits.ts"
+import { segmentHeaderBytes } from "../base/Limits.ts"
 import { headText } from "../chain/Chain.ts"
 import type { ChainState } from "../engine/Engine.ts"
 import type { RecordBody } from "../record/Record.ts"
-import { readAt } from "../sink/ChunkReader.ts"
 import { segmentName } from "../sink/FileName.ts"
 import { type Numbered, readHeader } from "../sink/Segment.ts"
+import { insteadOf } from "../sink/SinkError.ts"
 import { type ChainInput, ChainRun, type TornBytes, type WalkedSegment } from "./ChainRun.ts"
 import type { TrackedCheckpoint } from "./CheckpointTrack.ts"
 import { type CoverageResult, judgeCoverage, type Run } from "./Coverage.ts"
 import type { Declaration } from "./Declaration.ts"
-import { compareFindings, type Finding } from "./Finding.ts"
+import { compareFindings, type Finding, type FindingKind } from "./Finding.ts"
 import {
   type JudgedCheckpoint,
   type JudgedCheckpoints,
@@ -26,7 +26,7 @@ import {
   placeSignatures,
 } from "./KeyJudge.ts"
 import type { TrackedState } from "./SignatureTrack.ts"
-import { judgeTail } from "./TornTail.ts"
+import { fileTail, judgeTail } from "./TornTail.ts"
 import { type SegmentEnd, walkSegment } from "./Walk.ts"
 
 export type { ChainInput, ExpectedHead, TornBytes } from "./ChainRun.ts"
@@ -81,10 +81,26 @@ function* walk(run: ChainRun): Generator<Step, void> {
       return
     }
     const isNewest = index === files.segments.length - 1
-    const isWhole = yield* walkOne(run, segment, isNewest)
+    const isWhole = yield* walkReadable(run, segment, isNewest)
     if (isWhole) continue
     run.endsEarly = !isNewest
     return
+  }
+}
+
+/** Something else in the place of a segment's file is a finding, and ends the walk. */
+function* walkReadable(
+  run: ChainRun,
+  segment: Numbered,
+  isNewest: boolean,
+): Generator<Step, boolean> {
+  try {
+    return yield* walkOne(run, segment, isNewest)
+  } catch (error) {
+    const instead = insteadOf(error)
+    if (instead === undefined) throw error
+    run.find("frame", run.nextSeq, segment.file, 0, instead.expected, instead.found)
+    return false
   }
 }
 
@@ -167,10 +183,15 @@ const judgeSignatureEnd = (run: ChainRun, segment: Numbered, isWhole: boolean): 
     const seq = isNewest ? Math.max(first, headSeq + 1) : first
     run.find(kind, seq, file.file, beyond.offset, expected, `${headSeq}`)
   } else if (broken !== undefined) {
-    const size = file.size - broken.offset
+    if (broken.instead !== undefined) {
+      const { expected, found } = broken.instead
+      run.find("frame", unreadFrom, file.file, 0, expected, found)
+      run.signatures.excuse(unreadFrom)
+      return
+    }
     const verdict = judgeTail({
       of: "signatures",
-      bytes: readAt(file.path, broken.offset, Math.min(size, unsyncedBytesMax + 1)),
+      bytes: fileTail(file.path, broken.offset, file.size),
       offset: broken.offset,
       head: headText(run.state),
       nextSeq: unreadFrom,
@@ -207,6 +228,40 @@ const findLostSegments = (run: ChainRun): void => {
   }
 }
 
+/** Names that a note gives before it counts the rest. */
+const foreignShown = 5
+
+/** What no track came to read, and is no file that it could have read. */
+const findPlanted = (run: ChainRun): void => {
+  const told = new Set(run.findings.map(({ file }) => file))
+  const look = (files: Iterable<Numbered>, kind: FindingKind): void => {
+    for (const { file, instead } of files) {
+      if (instead === undefined || told.has(file)) continue
+      run.find(kind, run.state.seq + 1, file, 0, "a regular file", instead)
+    }
+  }
+  const { files } = run.input
+  look(files.segments, "frame")
+  look(files.signatures.values(), "frame")
+  look(files.checkpoints, "canon")
+  look(files.cosignatures.values(), "frame")
+}
+
+/** Checkpoints that do not count, one note for each reason. */
+const doubtNotes = ({ doubts }: JudgedCheckpoints): Array<string> => {
+  const first = new Map<string, { readonly file: string; count: number }>()
+  for (const { file, text } of doubts) {
+    const known = first.get(text)
+    if (known === undefined) first.set(text, { file, count: 1 })
+    else known.count += 1
+  }
+  return [...first].map(([text, { file, count }]) =>
+    count === 1
+      ? `${file} does not count: ${text}`
+      : `${count} checkpoints from ${file} on do not count: ${text}`,
+  )
+}
+
 /** Ends the run: what only the whole chain shows. */
 const conclude = (run: ChainRun): ChainReport => {
   const { input, state } = run
@@ -234,8 +289,16 @@ const conclude = (run: ChainRun): ChainReport => {
   }
   if (run.timeFell > 0)
     run.notes.push(`ts_ms falls ${run.timeFell} times in ${writerId} / ${stream}`)
+  findPlanted(run)
+  if (files.foreign.length > 0) {
+    const names = files.foreign.slice(0, foreignShown).map((name) => JSON.stringify(name))
+    const more = files.foreign.length - names.length
+    if (more > 0) names.push(`${more} more`)
+    run.notes.push(`no file of a chain, in ${writerId} / ${stream}: ${names.join(", ")}`)
+  }
   for (const torn of files.torn) run.notes.push(`${torn} was cut off by an earlier recovery`)
   const judged = judgeCheckpoints(run.checkpoints.tracked, input.judge, report)
+  run.notes.push(...doubtNotes(judged))
   const checkpoints = judged.counting
   const coverage = coverageOf(run, judged)
   // Without anchors no signature says anything, and none can be missed.

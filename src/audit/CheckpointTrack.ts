@@ -14,10 +14,12 @@ import type { ChainContext, Engine } from "../engine/Engine.ts"
 import { RangeRoot } from "../merkle/Tree.ts"
 import { Rejected } from "../record/Reject.ts"
 import { DocumentError } from "../signing/Document.ts"
-import { type Envelope, parseEnvelopes } from "../signing/Envelope.ts"
+import type { Envelope } from "../signing/Envelope.ts"
 import { checkpointName } from "../sink/FileName.ts"
 import { type ChainFiles, type Numbered, readSmallFile } from "../sink/Segment.ts"
+import { insteadOf } from "../sink/SinkError.ts"
 import type { Finding, FindingKind } from "./Finding.ts"
+import { readEnvelopes } from "./SignatureFile.ts"
 
 /** A checkpoint whose place and root are right; its signatures are still to be judged. */
 export interface TrackedCheckpoint {
@@ -143,8 +145,13 @@ export class CheckpointTrack {
     try {
       return Checkpoint.parse(readSmallFile(file.path))
     } catch (error) {
-      if (!(error instanceof DocumentError) && !(error instanceof Rejected)) throw error
-      this.#find(file, "canon", this.#nextFirst, "a canonical checkpoint", error.message)
+      const instead = insteadOf(error)
+      const isDocument = error instanceof DocumentError || error instanceof Rejected
+      if (instead !== undefined) {
+        this.#find(file, "canon", this.#nextFirst, instead.expected, instead.found)
+      } else if (isDocument) {
+        this.#find(file, "canon", this.#nextFirst, "a canonical checkpoint", error.message)
+      } else throw error
       return undefined
     }
   }
@@ -221,9 +228,9 @@ export class CheckpointTrack {
   #cosignatures(file: Numbered, first: number): ReadonlyArray<Envelope> {
     const cosig = this.#files.cosignatures.get(file.number)
     if (cosig === undefined) return []
-    const envelopes = parseEnvelopes(readSmallFile(cosig.path))
-    if (!("what" in envelopes)) return envelopes
-    this.#find(cosig, "frame", first, "an envelope array", envelopes.what)
+    const envelopes = readEnvelopes(cosig)
+    if (!("found" in envelopes)) return envelopes
+    this.#find(cosig, "frame", first, envelopes.expected, envelopes.found)
     return []
   }
 

@@ -31,6 +31,7 @@ import {
 import { allows, findKey, type Revoked, type Trust, type TrustKey } from "../signing/Trust.ts"
 import { verifyAnchored } from "../signing/Verifier.ts"
 import { keysDirectory, readSmallFile } from "../sink/Segment.ts"
+import { insteadOf } from "../sink/SinkError.ts"
 import type { TrackedCheckpoint } from "./CheckpointTrack.ts"
 import { appendRun, type KeyDoubt, type Run, type SignatureState } from "./Coverage.ts"
 import type { Finding, FindingKind } from "./Finding.ts"
@@ -84,10 +85,10 @@ export class KeyJudge {
     const directory = keysDirectory(options.keysRoot)
     for (const file of certificateFiles(directory)) {
       const keyId = `b3:${file.slice(0, 32)}`
-      const bytes = readSmallFile(join(directory, file))
+      const path = join(directory, file)
       if (file.endsWith(".cert.json")) {
-        this.#certificates.set(keyId, hold(bytes, parseCertificate, keyId))
-      } else this.#revocations.set(keyId, hold(bytes, parseRevocation, keyId))
+        this.#certificates.set(keyId, hold(path, parseCertificate, keyId))
+      } else this.#revocations.set(keyId, hold(path, parseRevocation, keyId))
     }
   }
 
@@ -204,6 +205,7 @@ export class KeyJudge {
       }
       const held = this.#revocations.get(keyId)
       if (held === undefined) find("key_unknown", `the revocation of ${keyId}`, "no file")
+      else if (held.digest === "none") find("cert_invalid", "a regular file", held.fault)
       else if (held.digest !== digest) find("cert_invalid", digest, held.digest)
       else if (held.document === undefined) find("cert_invalid", "a revocation", held.fault)
     }
@@ -212,19 +214,22 @@ export class KeyJudge {
 }
 
 const hold = <A extends { readonly keyId: string }>(
-  bytes: Uint8Array,
+  path: string,
   parse: (bytes: Uint8Array) => A,
   keyId: string,
 ): Held<A> => {
-  const digest = b3Text(bytes)
+  let digest = "none"
   try {
+    const bytes = readSmallFile(path)
+    digest = b3Text(bytes)
     const document = parse(bytes)
     return document.keyId === keyId
       ? { document, digest, fault: "" }
       : { document: undefined, digest, fault: `is of ${document.keyId}` }
   } catch (error) {
-    if (!(error instanceof DocumentError)) throw error
-    return { document: undefined, digest, fault: error.message }
+    const instead = insteadOf(error)
+    if (!(error instanceof DocumentError) && instead === undefined) throw error
+    return { document: undefined, digest, fault: instead?.found ?? (error as Error).message }
   }
 }
 
@@ -259,6 +264,8 @@ export interface JudgedCheckpoints {
   readonly counting: ReadonlyArray<JudgedCheckpoint>
   /** Ranges under one whose key does not count. */
   readonly doubtful: ReadonlyArray<Run<KeyDoubt>>
+  /** The same checkpoints by name, each with the reason. */
+  readonly doubts: ReadonlyArray<{ readonly file: string; readonly text: string }>
 }
 
 /** Which checkpoints count. A key that has ended needs a later one by another key. */
@@ -270,7 +277,8 @@ export const judgeCheckpoints = (
   const later = new Later()
   const counting: Array<JudgedCheckpoint> = []
   const doubtful: Array<Run<KeyDoubt>> = []
-  if (judge.trust.keys.length === 0) return { counting, doubtful }
+  const doubts: Array<JudgedCheckpoints["doubts"][number]> = []
+  if (judge.trust.keys.length === 0) return { counting, doubtful, doubts }
   for (const checkpoint of [...tracked].reverse()) {
     const find = (kind: FindingKind, expected: string, found: string): void =>
       report({ kind, seq: checkpoint.first, file: checkpoint.file, offset: 0, expected, found })
@@ -282,6 +290,10 @@ export const judgeCheckpoints = (
       else if (answer !== "sig_invalid") doubt ??= answer
       else find(answer, "a signature that counts", `one by ${envelope.keyId}`)
     }
+    if (keyIds.length === 0 && doubt !== undefined) {
+      const signers = checkpoint.envelopes.map(({ keyId }) => keyId).join(", ")
+      doubts.unshift({ file: checkpoint.file, text: `${doubt}, signed by ${signers}` })
+    }
     if (keyIds.length > 0) {
       for (const keyId of keyIds) later.note(keyId, checkpoint.tsMs)
       counting.unshift({ ...checkpoint, keyIds })
@@ -289,7 +301,7 @@ export const judgeCheckpoints = (
       doubtful.unshift({ first: checkpoint.first, last: checkpoint.last, state: doubt })
     }
   }
-  return { counting, doubtful }
+  return { counting, doubtful, doubts }
 }
 
 const judgeEnvelope = (

@@ -9,15 +9,16 @@ import * as Checkpoint from "../checkpoint/Checkpoint.ts"
 import * as Manifest from "../checkpoint/Manifest.ts"
 import type { Engine } from "../engine/Engine.ts"
 import { DocumentError } from "../signing/Document.ts"
-import { parseEnvelopes } from "../signing/Envelope.ts"
 import { contexts } from "../signing/Message.ts"
 import { verifyAnchored } from "../signing/Verifier.ts"
 import { ChunkReader } from "../sink/ChunkReader.ts"
 import { manifestName, manifestSignatureName, segmentNumber } from "../sink/FileName.ts"
 import { type ChainFiles, listChain, type Numbered, readSmallFile } from "../sink/Segment.ts"
+import { insteadOf } from "../sink/SinkError.ts"
 import type { ChainReport } from "./ChainVerify.ts"
 import type { Finding, FindingKind } from "./Finding.ts"
 import type { KeyJudge } from "./KeyJudge.ts"
+import { readEnvelopes } from "./SignatureFile.ts"
 
 /** Last of the files that can be read; a damaged one must not hide those before it. */
 const lastReadable = (files: ReadonlyArray<Numbered>, lastSeq: (bytes: Uint8Array) => number) => {
@@ -25,7 +26,7 @@ const lastReadable = (files: ReadonlyArray<Numbered>, lastSeq: (bytes: Uint8Arra
     try {
       return lastSeq(readSmallFile(file.path))
     } catch (error) {
-      if (!(error instanceof DocumentError)) throw error
+      if (!(error instanceof DocumentError) && insteadOf(error) === undefined) throw error
     }
   }
   return 0
@@ -76,7 +77,7 @@ const readCheckpoints = (files: ChainFiles): ReadonlyMap<string, string> => {
       const checkpoint = Checkpoint.parse(readSmallFile(path))
       beside.set(checkpoint.range.join(" to "), Checkpoint.digestOf(checkpoint))
     } catch (error) {
-      if (!(error instanceof DocumentError)) throw error
+      if (!(error instanceof DocumentError) && insteadOf(error) === undefined) throw error
     }
   }
   return beside
@@ -104,13 +105,13 @@ export const verifyManifests = (
       find("manifest_gap", nextSeq ?? 1, manifestName(index + 1), file.file)
       prev = undefined
     }
-    const bytes = readSmallFile(file.path)
-    const manifest = parseManifest(bytes, find, nextSeq ?? 1)
-    if (manifest === undefined) {
+    const read = readManifest(file, find, nextSeq ?? 1)
+    if (read === undefined) {
       prev = undefined
       nextSeq = undefined
       continue
     }
+    const { bytes, manifest } = read
     const first = manifest.segments[0]?.range[0] ?? nextSeq ?? 1
     if (prev !== undefined && manifest.prev_manifest !== prev) {
       find("manifest_gap", first, prev, manifest.prev_manifest)
@@ -126,6 +127,11 @@ export const verifyManifests = (
     nextSeq = last + 1
     if (last > report.state.seq && !report.endsEarly) beyond = { seq: last, file: file.file }
   }
+  for (const { file, instead } of files.manifestSignatures.values()) {
+    if (instead === undefined || findings.some((found) => found.file === file)) continue
+    const expected = "a regular file"
+    findings.push({ kind: "frame", seq: nextSeq ?? 1, file, offset: 0, expected, found: instead })
+  }
   if (beyond !== undefined) {
     const { seq } = report.state
     const expected = `records to seq ${beyond.seq}, which are exported`
@@ -135,16 +141,20 @@ export const verifyManifests = (
   return findings
 }
 
-const parseManifest = (
-  bytes: Uint8Array,
+const readManifest = (
+  { path }: Numbered,
   find: Find,
   seq: number,
-): Manifest.Manifest | undefined => {
+): { readonly bytes: Uint8Array; readonly manifest: Manifest.Manifest } | undefined => {
   try {
-    return Manifest.parse(bytes)
+    const bytes = readSmallFile(path)
+    return { bytes, manifest: Manifest.parse(bytes) }
   } catch (error) {
-    if (!(error instanceof DocumentError)) throw error
-    find("canon", seq, "a canonical manifest", error.message)
+    const instead = insteadOf(error)
+    if (instead !== undefined) find("canon", seq, instead.expected, instead.found)
+    else if (error instanceof DocumentError) {
+      find("canon", seq, "a canonical manifest", error.message)
+    } else throw error
     return undefined
   }
 }
@@ -173,6 +183,8 @@ const checkFile = (
   find: Find,
   missing: "segment_missing" | "sig_missing",
 ): void => {
+  // The walk says what stands in a file's place.
+  if (file?.instead !== undefined) return
   if (file === undefined) find(missing, seq, named.file, "no such file", named.file)
   else if (file.size < named.bytes) {
     find("truncated", seq, `${named.bytes} bytes`, `${file.size}`, named.file)
@@ -233,8 +245,8 @@ const checkSignature = (
   const sig = files.manifestSignatures.get(file.number)
   const name = manifestSignatureName(file.number)
   if (sig === undefined) return find("sig_missing", seq, name, "no such file")
-  const envelopes = parseEnvelopes(readSmallFile(sig.path))
-  if ("what" in envelopes) return find("frame", seq, "an envelope array", envelopes.what, name)
+  const envelopes = readEnvelopes(sig)
+  if ("found" in envelopes) return find("frame", seq, envelopes.expected, envelopes.found, name)
   let counts = false
   let isWrong = false
   for (const envelope of envelopes) {

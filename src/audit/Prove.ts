@@ -25,6 +25,7 @@ import {
   type Numbered,
   readSmallFile,
 } from "../sink/Segment.ts"
+import { insteadOf } from "../sink/SinkError.ts"
 import { AuditError } from "./AuditError.ts"
 import { openedLogId } from "./ChainVerify.ts"
 import { certificateFiles } from "./KeyFolder.ts"
@@ -64,6 +65,11 @@ const findEntry = (file: Numbered | undefined, seq: number): PlacedEntry["entry"
   try {
     for (let placed = reader.take(); placed !== undefined; placed = reader.take()) {
       if (placed.entry.last >= seq) return placed.entry.first <= seq ? placed.entry : undefined
+    }
+    const found = reader.broken?.instead?.found
+    if (found !== undefined) {
+      const message = `${file?.file} is no regular file (${found}); run audit verify`
+      throw AuditError.of("TAMPER", message)
     }
     return undefined
   } finally {
@@ -149,7 +155,7 @@ const readCertificates = (
         return [parseCertificate(readSmallFile(join(directory, file)))]
       } catch (error) {
         // One that cannot be read vouches for nothing; the rest may.
-        if (error instanceof DocumentError) return []
+        if (error instanceof DocumentError || insteadOf(error) !== undefined) return []
         throw error
       }
     })

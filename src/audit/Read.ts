@@ -17,7 +17,7 @@ import { Rejected } from "../record/Reject.ts"
 import { readAt } from "../sink/ChunkReader.ts"
 import { type ChainFiles, type ChainName, type Numbered, readHeader } from "../sink/Segment.ts"
 import { AuditError } from "./AuditError.ts"
-import { judgeTail } from "./TornTail.ts"
+import { fileTail, judgeTail } from "./TornTail.ts"
 import { type IsTorn, unknownLogId, type WalkedFrames, walkSegment } from "./Walk.ts"
 
 export interface ReadRecord {
@@ -72,7 +72,7 @@ const mayBeUnfinished = (segment: Numbered, state: ChainState, offset: number): 
     isOpen &&
     judgeTail({
       of: "frames",
-      bytes: readAt(segment.path, offset, segment.size - offset),
+      bytes: fileTail(segment.path, offset, segment.size),
       offset,
       head: headText(state),
       nextSeq: state.seq + 1,

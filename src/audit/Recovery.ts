@@ -13,7 +13,8 @@
  * Older segments are left to the scrub, but for the last records whose op_ids are remembered.
  * Source: FORMATS 4, Recovery and Opening.
  */
-import { closeSync, fsyncSync, ftruncateSync, openSync, readdirSync, unlinkSync } from "node:fs"
+import { closeSync, constants, fsyncSync, ftruncateSync, readdirSync, unlinkSync } from "node:fs"
+import type { FileHandle } from "node:fs/promises"
 import { join } from "node:path"
 import { concat, dataView, toHex } from "../base/Bytes.ts"
 import { genesis } from "../base/Hash.ts"
@@ -21,9 +22,9 @@ import { opIdWindow, unsyncedBytesMax } from "../base/Limits.ts"
 import { emptyChain } from "../chain/Chain.ts"
 import * as Checkpoint from "../checkpoint/Checkpoint.ts"
 import { type ChainState, flagOpId, frameInfoBytes } from "../engine/Engine.ts"
-import { readAt } from "../sink/ChunkReader.ts"
 import { syncDirectory, syncFile, temporarySuffix, writeFileDurably } from "../sink/Durable.ts"
 import { segmentName, tornName } from "../sink/FileName.ts"
+import { openRegular } from "../sink/RegularFile.ts"
 import { type ChainFiles, listChain, readSmallFile } from "../sink/Segment.ts"
 import { attempt } from "../sink/SinkError.ts"
 import { AuditError } from "./AuditError.ts"
@@ -32,6 +33,7 @@ import type { CheckpointHead } from "./Checkpointer.ts"
 import type { Declaration } from "./Declaration.ts"
 import { type Finding, weightOf } from "./Finding.ts"
 import { finding, readHeads, type SegmentHead, stateBefore, walkOlder } from "./Seals.ts"
+import { fileTail, isZero, type TailBytes } from "./TornTail.ts"
 import type { WalkedFrames } from "./Walk.ts"
 
 /** A chain that tampering has stopped. */
@@ -78,6 +80,24 @@ const removeTemporaries = (directory: string): void => {
   })
 }
 
+const copyBytes = 1 << 20
+
+/** In pieces; zeros stay holes, as they may have been: a tail can be larger than the disk. */
+const copyTail = async (tail: TailBytes, copy: FileHandle): Promise<void> => {
+  for (let at = 0; at < tail.length; at += copyBytes) {
+    const piece = tail.read(at, copyBytes)
+    if (!isZero(piece)) await writeWhole(copy, piece, at)
+  }
+  await copy.truncate(tail.length)
+}
+
+const writeWhole = async (file: FileHandle, bytes: Uint8Array, position: number): Promise<void> => {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done)
+    done += bytesWritten
+  }
+}
+
 /** Copies a torn tail aside, durably, before it is cut. FORMATS 4: never deleted. */
 const cutTail = async (
   directory: string,
@@ -90,9 +110,10 @@ const cutTail = async (
   let k = 1
   while (taken.includes(tornName(base, k))) k++
   const aside = tornName(base, k)
-  await writeFileDurably(join(directory, aside), readAt(path, torn.offset, torn.bytes))
+  const tail = fileTail(path, torn.offset, torn.offset + torn.bytes)
+  await writeFileDurably(join(directory, aside), (copy) => copyTail(tail, copy))
   attempt("cut the torn tail of", path, () => {
-    const fd = openSync(path, "r+")
+    const fd = openRegular(path, { flags: constants.O_RDWR })
     try {
       ftruncateSync(fd, torn.offset)
       fsyncSync(fd)
@@ -246,8 +267,9 @@ export const recover = async (
   directory: string,
   input: RecoveryInput,
 ): Promise<RecoveredChain | FrozenChain | FreshChain> => {
-  removeTemporaries(directory)
+  // First, for it refuses a folder that is a link to elsewhere.
   const files = listChain(directory)
+  removeTemporaries(directory)
   const heads = readHeads(files)
   if (!Array.isArray(heads)) return freeze(heads, emptyChain)
   const index = Math.max(0, heads.length - 1)

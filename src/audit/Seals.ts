@@ -15,6 +15,7 @@ import { Rejected } from "../record/Reject.ts"
 import { readAt } from "../sink/ChunkReader.ts"
 import { segmentName } from "../sink/FileName.ts"
 import { type ChainFiles, type Numbered, readHeader } from "../sink/Segment.ts"
+import { insteadOf } from "../sink/SinkError.ts"
 import { type Declaration, parseDeclaration, updateDeclaration } from "./Declaration.ts"
 import type { Finding, FindingKind } from "./Finding.ts"
 import { unknownLogId, type WalkedFrames, walkSegment } from "./Walk.ts"
@@ -54,6 +55,18 @@ const declaredBy = (
   return updateDeclaration(before, body.attrs) ?? before
 }
 
+/** Header and first frame of a segment, or what stands in its place. Errors: SinkError. */
+const readBegin = (segment: Numbered) => {
+  try {
+    const header = readHeader(segment)
+    return { header, frame: readFrame(readAt(segment.path, segmentHeaderBytes, frameBytesMax), 0) }
+  } catch (error) {
+    const instead = insteadOf(error)
+    if (instead === undefined) throw error
+    return instead
+  }
+}
+
 /**
  * The seals: numbers, headers and first frames of all segments, which must tile the chain from
  * `firstBefore` on, the seq before the first segment.
@@ -69,15 +82,15 @@ export const readHeads = (files: ChainFiles, firstBefore = 0): Array<SegmentHead
     if (segment.number !== index + 1) {
       return wrong("segment_missing", 0, segmentName(index + 1), file)
     }
-    const header = readHeader(segment)
+    const begun = readBegin(segment)
+    if ("found" in begun) return wrong("frame", 0, begun.expected, begun.found)
+    const { header, frame } = begun
     if (header === "incomplete")
       return wrong("frame", 0, "a segment header", `${segment.size} bytes`)
     if ("what" in header)
       return wrong("frame", 0, `${header.what} ${header.expected}`, header.found)
     const isNewest = index === files.segments.length - 1
     if (header.count === 0 && !isNewest) return wrong("header_count", 10, "a count above 0", "0")
-    const bytes = readAt(segment.path, segmentHeaderBytes, frameBytesMax)
-    const frame = readFrame(bytes, 0)
     if (frame !== "incomplete" && !("what" in frame)) {
       if (frame.seq !== before + 1) {
         return wrong("seq_gap", segmentHeaderBytes, `${before + 1}`, `${frame.seq}`)

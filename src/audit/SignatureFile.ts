@@ -1,9 +1,11 @@
 /**
- * The entries of one `.sig` file, in order, in pieces of bounded size. Source: FORMATS 4.
+ * The entries of one `.sig` file, in order, in pieces of bounded size, and the envelope arrays
+ * beside checkpoints and manifests. Source: FORMATS 4 and 5.
  */
-import { readSigEntry, type SigEntry } from "../signing/Envelope.ts"
+import { type Envelope, parseEnvelopes, readSigEntry, type SigEntry } from "../signing/Envelope.ts"
 import { ChunkReader } from "../sink/ChunkReader.ts"
-import type { Numbered } from "../sink/Segment.ts"
+import { type Numbered, readSmallFile } from "../sink/Segment.ts"
+import { type Instead, insteadOf } from "../sink/SinkError.ts"
 
 export interface PlacedEntry {
   readonly entry: SigEntry
@@ -16,6 +18,8 @@ export interface PlacedEntry {
 export interface SignatureBreak {
   readonly offset: number
   readonly what: string
+  /** What stands there where it is no file that can be read. */
+  readonly instead?: Instead
 }
 
 export class SignatureReader {
@@ -26,8 +30,15 @@ export class SignatureReader {
 
   /** No file is an empty file. Errors: SinkError. */
   constructor(file: Numbered | undefined) {
-    this.#reader = file === undefined ? undefined : new ChunkReader(file, 0)
-    this.#reader?.advance(0)
+    try {
+      this.#reader = file === undefined ? undefined : new ChunkReader(file, 0)
+      this.#reader?.advance(0)
+    } catch (error) {
+      const instead = insteadOf(error)
+      if (instead === undefined) throw error
+      this.#reader = undefined
+      this.broken = { offset: 0, what: instead.found, instead }
+    }
   }
 
   /** The next entry without taking it; `undefined` at the end or where `broken` says why. */
@@ -70,5 +81,19 @@ export class SignatureReader {
   #refill(reader: ChunkReader): void {
     reader.advance(this.#at)
     this.#at = 0
+  }
+}
+
+/** The envelopes beside a checkpoint or manifest, or what is there instead. Errors: SinkError. */
+export const readEnvelopes = ({ path }: Numbered): ReadonlyArray<Envelope> | Instead => {
+  try {
+    const envelopes = parseEnvelopes(readSmallFile(path))
+    return "what" in envelopes
+      ? { expected: "an envelope array", found: envelopes.what }
+      : envelopes
+  } catch (error) {
+    const instead = insteadOf(error)
+    if (instead === undefined) throw error
+    return instead
   }
 }

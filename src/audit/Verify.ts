@@ -6,6 +6,7 @@
  * `valid`, `invalid` or `unknown`; with `integrity`, `intact` instead of valid and unknown.
  * Memory does not grow with the log. Source: FORMATS 7.
  */
+import { basename } from "node:path"
 import { dataView } from "../base/Bytes.ts"
 import { genesis } from "../base/Hash.ts"
 import { type Engine, frameInfoBytes } from "../engine/Engine.ts"
@@ -16,7 +17,9 @@ import {
   chainDirectory,
   listChain,
   listChains,
+  listForeign,
 } from "../sink/Segment.ts"
+import { insteadOf, type SinkError } from "../sink/SinkError.ts"
 import { type ChainReport, type ExpectedHead, type Step, verifyChain } from "./ChainVerify.ts"
 import { compareFindings, type Finding, type Verdict, weightOf } from "./Finding.ts"
 import { KeyJudge } from "./KeyJudge.ts"
@@ -161,13 +164,25 @@ const lastUntil = ({ firstSeq, result }: WalkedFrames, untilMs: number): number 
   return 0
 }
 
-/** Verifies one chain of a log. Errors: SinkError when a file cannot be read. */
+/**
+ * Verifies one chain of a log; a folder that is none, or may not be read, is a finding.
+ * Errors: SinkError when the system cannot read a file.
+ */
 export function* verifyStream(
   engine: Engine,
   options: VerifyOptions,
   name: ChainName,
 ): Generator<Step, StreamReport> {
-  return (yield* examineStream(engine, options, name, () => undefined)).stream
+  try {
+    return (yield* examineStream(engine, options, name, () => undefined)).stream
+  } catch (error) {
+    const instead = insteadOf(error)
+    if (instead === undefined) throw error
+    const file = basename((error as SinkError).path)
+    const { expected, found } = instead
+    const findings = [{ ...at("frame", 1), file, expected, found }]
+    return { ...missingStream(name.writerId, name.stream, ""), findings }
+  }
 }
 
 /** What the control chains announce and the folders do not hold, or hold another way. */
@@ -291,10 +306,12 @@ const notesOf = (streams: ReadonlyArray<StreamReport>, options: VerifyOptions): 
   )
   if (!isWatched) notes.push("not proven that no chain is missing: no control chain names them all")
   if (options.trust !== undefined && options.trust.logId === undefined) notes.push("log not pinned")
+  // Last, for whoever planted them may have planted many.
+  for (const foreign of listForeign(options.root)) notes.push(`not part of the log: ${foreign}`)
   return notes
 }
 
-/** Joins the reports of all chains of a log. */
+/** Joins the reports of all chains of a log. Errors: SinkError for a folder that cannot be read. */
 export const joinReports = (
   reports: ReadonlyArray<StreamReport>,
   options: VerifyOptions,

@@ -11,6 +11,7 @@ import { availableParallelism } from "node:os"
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads"
 import { type EngineChoice, selectEngine } from "../engine/Select.ts"
 import { type ChainName, chainDirectory, listChain, listChains } from "../sink/Segment.ts"
+import { insteadOf } from "../sink/SinkError.ts"
 import type { Step } from "./ChainVerify.ts"
 import {
   joinReports,
@@ -56,9 +57,19 @@ interface Sized {
 /** The chains below a directory with their sizes. Errors: SinkError. */
 export const sizeChains = (root: string): Array<Sized> =>
   listChains(root).map((name) => {
-    const { segments } = listChain(chainDirectory(root, name.writerId, name.stream))
-    return { name, bytes: segments.reduce((sum, { size }) => sum + size, 0) }
+    const directory = chainDirectory(root, name.writerId, name.stream)
+    return { name, bytes: bytesIn(directory) }
   })
+
+/** 0 where the verification will say that it cannot be read. */
+const bytesIn = (directory: string): number => {
+  try {
+    return listChain(directory).segments.reduce((sum, { size }) => sum + size, 0)
+  } catch (error) {
+    if (insteadOf(error) === undefined) throw error
+    return 0
+  }
+}
 
 /** Units: bytes read between two turns of the event loop, some 20 ms. */
 const turnBytes = 8 << 20

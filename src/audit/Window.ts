@@ -23,6 +23,7 @@ import type { Trust } from "../signing/Trust.ts"
 import { verifyAnchored } from "../signing/Verifier.ts"
 import { readAt } from "../sink/ChunkReader.ts"
 import { type ChainFiles, type Numbered, readSmallFile } from "../sink/Segment.ts"
+import { insteadOf } from "../sink/SinkError.ts"
 import type { ChainInput } from "./ChainVerify.ts"
 import type { Finding } from "./Finding.ts"
 import { finding, readHeads, type SegmentHead, stateBefore } from "./Seals.ts"
@@ -43,12 +44,11 @@ export interface Part {
 }
 
 const firstBody = (segment: Numbered): RecordBody | undefined => {
-  const frame = readFrame(readAt(segment.path, segmentHeaderBytes, frameBytesMax), 0)
-  if (frame === "incomplete" || "what" in frame) return undefined
   try {
-    return parseBody(frame.body)
+    const frame = readFrame(readAt(segment.path, segmentHeaderBytes, frameBytesMax), 0)
+    return frame === "incomplete" || "what" in frame ? undefined : parseBody(frame.body)
   } catch (error) {
-    if (error instanceof Rejected) return undefined
+    if (error instanceof Rejected || insteadOf(error) !== undefined) return undefined
     throw error
   }
 }
@@ -64,7 +64,7 @@ const readCheckpoints = (files: ChainFiles): Array<Placed> =>
     try {
       return [{ file, checkpoint: Checkpoint.parse(readSmallFile(file.path)) }]
     } catch (error) {
-      if (error instanceof DocumentError) return []
+      if (error instanceof DocumentError || insteadOf(error) !== undefined) return []
       throw error
     }
   })

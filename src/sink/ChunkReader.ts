@@ -1,9 +1,10 @@
 /**
  * Files read in pieces of bounded size, never beyond the size that was taken at listing.
  */
-import { closeSync, openSync, readSync } from "node:fs"
+import { closeSync, readSync } from "node:fs"
 import { frameBytesMax } from "../base/Limits.ts"
-import { sinkError } from "./SinkError.ts"
+import { openRegular } from "./RegularFile.ts"
+import { SinkError, sinkError } from "./SinkError.ts"
 
 const fill = (fd: number, buffer: Uint8Array, from: number, position: number): number => {
   let at = from
@@ -19,11 +20,11 @@ const fill = (fd: number, buffer: Uint8Array, from: number, position: number): n
 export const readAt = (path: string, position: number, length: number): Uint8Array => {
   let fd: number | undefined
   try {
-    fd = openSync(path, "r")
+    fd = openRegular(path)
     const buffer = new Uint8Array(length)
     return buffer.subarray(0, fill(fd, buffer, 0, position))
   } catch (cause) {
-    throw sinkError("read", path, cause)
+    throw cause instanceof SinkError ? cause : sinkError("read", path, cause)
   } finally {
     if (fd !== undefined) closeSync(fd)
   }
@@ -52,11 +53,7 @@ export class ChunkReader {
     this.#buffer = new Uint8Array(
       Math.min(chunkBytes, Math.max(frameBytesMax, this.#end - this.offset)),
     )
-    try {
-      this.#fd = openSync(file.path, "r")
-    } catch (cause) {
-      throw sinkError("read", file.path, cause)
-    }
+    this.#fd = openRegular(file.path)
   }
 
   /** True when `bytes` reaches the end of what is to be read. */

@@ -31,8 +31,9 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs"
-import { open, unlink } from "node:fs/promises"
+import { type FileHandle, open, unlink } from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
+import { openRegular } from "./RegularFile.ts"
 import { attempt, SinkError, sinkError, stateUnknown } from "./SinkError.ts"
 
 const fileMode = 0o600
@@ -64,7 +65,7 @@ const sync = (fd: number, path: string): void => {
 
 /** What is in a file, whoever wrote it, is durable after this. Errors: SinkError STATE_UNKNOWN. */
 export const syncFile = (path: string): void => {
-  const fd = attempt("open", path, () => openSync(path, "r+"))
+  const fd = openRegular(path, { flags: constants.O_RDWR })
   try {
     sync(fd, path)
   } finally {
@@ -144,13 +145,27 @@ const writeAll = (fd: number, bytes: Uint8Array, position: number): void => {
   }
 }
 
-/** Puts `bytes` under `path`, replacing what was there, by the sequence above. */
-export const writeFileDurably = async (path: string, bytes: Uint8Array): Promise<void> => {
+/**
+ * A new file that takes the place of whatever lies under its name, a link or a FIFO too.
+ * Errors: those of the system.
+ */
+export const createExclusive = async (path: string): Promise<FileHandle> => {
+  await unlink(path).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== "ENOENT") throw cause
+  })
+  return open(path, "wx", fileMode)
+}
+
+/** What is to be written: bytes, or who writes them piece by piece. */
+type Content = Uint8Array | ((file: FileHandle) => Promise<void>)
+
+/** Puts `content` under `path`, replacing what was there, by the sequence above. */
+export const writeFileDurably = async (path: string, content: Content): Promise<void> => {
   const temporary = path + temporarySuffix
   try {
-    const file = await open(temporary, "w", fileMode)
+    const file = await createExclusive(temporary)
     try {
-      await file.writeFile(bytes)
+      await (typeof content === "function" ? content(file) : file.writeFile(content))
       await file.sync()
     } finally {
       await file.close()
@@ -178,20 +193,21 @@ export class AppendFile {
 
   static open(path: string): AppendFile {
     try {
-      const fd = openSync(path, "r+")
+      const fd = openRegular(path, { flags: constants.O_RDWR })
       return new AppendFile(path, fd, fstatSync(fd).size)
     } catch (cause) {
-      throw sinkError("open", path, cause)
+      throw cause instanceof SinkError ? cause : sinkError("open", path, cause)
     }
   }
 
   /** For a file whose missing or empty state means the same; the caller fsyncs the directory. */
   static openOrCreate(path: string): AppendFile {
     try {
-      const fd = openSync(path, constants.O_RDWR | constants.O_CREAT, fileMode)
+      const flags = constants.O_RDWR | constants.O_CREAT
+      const fd = openRegular(path, { flags, mode: fileMode })
       return new AppendFile(path, fd, fstatSync(fd).size)
     } catch (cause) {
-      throw sinkError("open", path, cause)
+      throw cause instanceof SinkError ? cause : sinkError("open", path, cause)
     }
   }
 

@@ -8,12 +8,13 @@
  *
  * Not protected against: network file systems that lie about locks; a process that ignores it.
  */
-import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs"
+import { closeSync, constants, readFileSync, writeFileSync } from "node:fs"
 import { hostname } from "node:os"
 import { dirname, join } from "node:path"
 import type { DatabaseSync } from "node:sqlite"
 import { encodeName } from "../record/Name.ts"
 import { makeDirectory } from "./Durable.ts"
+import { hasRegular, openRegular } from "./RegularFile.ts"
 import { attempt, SinkError, sinkError } from "./SinkError.ts"
 
 export interface Lock {
@@ -21,6 +22,8 @@ export interface Lock {
 }
 
 const folder = "~locks"
+/** Of a file that anyone may have written. */
+const holderCharsMax = 200
 
 type Open = (path: string) => DatabaseSync
 
@@ -36,7 +39,12 @@ const sqlite = async (): Promise<Open> => {
 
 const holder = (path: string): string => {
   try {
-    return readFileSync(`${path}.holder`, "utf8").trim()
+    const fd = openRegular(`${path}.holder`)
+    try {
+      return readFileSync(fd, "utf8").trim().slice(0, holderCharsMax)
+    } finally {
+      closeSync(fd)
+    }
   } catch {
     return "an unnamed process"
   }
@@ -56,7 +64,11 @@ export const acquireLock = async (
   makeDirectory(dirname(path))
   const open = await sqlite()
   const database = attempt("open the lock", path, () => {
-    closeSync(openSync(path, "a", 0o600))
+    // Closing a file drops this process's fcntl locks on it, so one that is there stays closed.
+    if (!hasRegular(path)) {
+      const flags = constants.O_RDWR | constants.O_CREAT
+      closeSync(openRegular(path, { flags, mode: 0o600 }))
+    }
     return open(path)
   })
   try {
@@ -64,7 +76,13 @@ export const acquireLock = async (
     database.exec("PRAGMA journal_mode = MEMORY")
     database.exec("BEGIN IMMEDIATE")
     const text = `process ${process.pid} on ${hostname()} since ${sinceText}\n`
-    writeFileSync(`${path}.holder`, text, { mode: 0o600 })
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC
+    const fd = openRegular(`${path}.holder`, { flags, mode: 0o600 })
+    try {
+      writeFileSync(fd, text)
+    } finally {
+      closeSync(fd)
+    }
     return { release: () => database.close() }
   } catch (cause) {
     database.close()

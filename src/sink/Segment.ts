@@ -4,24 +4,30 @@
  * Listing takes sizes in the order that makes a reader beside a live writer see a consistent
  * state: checkpoints first, then `.sig`, then segments (FORMATS 4). Reading never goes beyond the
  * sizes taken then, and takes the newest segment as open where it was open then.
+ *
+ * What is no regular file is listed under its name all the same, so that nothing hides behind it.
  */
-import { readdirSync, readFileSync, statSync } from "node:fs"
-import { join } from "node:path"
+import { closeSync, type Dirent, fstatSync, lstatSync, readdirSync, readFileSync } from "node:fs"
+import { dirname, join } from "node:path"
 import { equal } from "../base/Bytes.ts"
 import { jsonFileBytesMax, segmentHeaderBytes } from "../base/Limits.ts"
 import { parseHeader } from "../record/Frame.ts"
 import { decodeName, encodeName } from "../record/Name.ts"
 import { readAt } from "./ChunkReader.ts"
+import { temporarySuffix } from "./Durable.ts"
 import { numberOf, segmentName, segmentNumber } from "./FileName.ts"
-import { attempt, SinkError, sinkError } from "./SinkError.ts"
+import { demandFolder, kindOf, openRegular } from "./RegularFile.ts"
+import { attempt, insteadOf, SinkError, sinkError } from "./SinkError.ts"
 
 /** A numbered file, its size at the time of listing. */
 export interface Numbered {
   readonly number: number
   readonly file: string
   readonly path: string
-  /** Units: bytes. */
+  /** Units: bytes; 0 for what is no regular file. */
   readonly size: number
+  /** What it is where it is no regular file, as `a FIFO`. */
+  readonly instead?: string
   /** Header of the newest segment when its size was taken: a writer may seal it at any time. */
   readonly header?: Uint8Array
 }
@@ -36,6 +42,8 @@ export interface ChainFiles {
   readonly manifestSignatures: ReadonlyMap<number, Numbered>
   /** Names such as `wal-000002.torn-1`. */
   readonly torn: ReadonlyArray<string>
+  /** Names that no file of a chain has. */
+  readonly foreign: ReadonlyArray<string>
 }
 
 export const chainDirectory = (root: string, writerId: string, stream: string): string =>
@@ -49,37 +57,63 @@ export interface ChainName {
   readonly stream: string
 }
 
-const folders = (path: string): Array<string> =>
-  readdirSync(path, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && !entry.name.startsWith("~"))
-    .map((entry) => entry.name)
-    .sort()
-
-/**
- * Every chain below a WAL or export directory.
- * Errors: SinkError NOT_FOUND; IO for a folder whose name is no encoding of a name.
- */
-export const listChains = (root: string): Array<ChainName> => {
-  const named = (path: string, folder: string): string => {
-    const name = decodeName(folder)
-    if (name !== undefined) return name
-    const at = join(path, folder)
-    throw new SinkError({
-      code: "IO",
-      path: at,
-      message: `${at} is no folder of a log: its name is not in the percent-encoding of FORMATS 4`,
-    })
-  }
+const entriesOf = (path: string): Array<Dirent> => {
   try {
-    return folders(root).flatMap((writer) => {
-      const below = join(root, writer)
-      const writerId = named(root, writer)
-      return folders(below).map((stream) => ({ writerId, stream: named(below, stream) }))
-    })
+    return readdirSync(path, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))
   } catch (cause) {
-    throw cause instanceof SinkError ? cause : sinkError("read the directory", root, cause)
+    throw sinkError("read the directory", path, cause)
   }
 }
+
+/** Names of the folders in one, ours and those that no name encodes to left out. */
+const folders = (path: string): Array<{ folder: string; name: string }> =>
+  entriesOf(path).flatMap((entry) => {
+    const name = entry.isDirectory() ? decodeName(entry.name) : undefined
+    return name === undefined ? [] : [{ folder: entry.name, name }]
+  })
+
+/** Every chain below a WAL or export directory. Errors: SinkError NOT_FOUND, IO. */
+export const listChains = (root: string): Array<ChainName> =>
+  folders(root).flatMap((writer) =>
+    folders(join(root, writer.folder)).map((stream) => ({
+      writerId: writer.name,
+      stream: stream.name,
+    })),
+  )
+
+const ours = new Set(["~keys", "~locks", "~objects"])
+
+/** What stands among the folders of one and is none of a log, one text each. */
+const foreignIn = (path: string, prefix: string): Array<string> =>
+  entriesOf(path).flatMap((entry) => {
+    const shown = JSON.stringify(prefix + entry.name)
+    const isOurs = prefix === "" && ours.has(entry.name)
+    // A writer's probe of the file system.
+    if (entry.name.startsWith("~") && entry.name.endsWith(temporarySuffix)) return []
+    if (entry.isDirectory()) {
+      const isNamed = isOurs || decodeName(entry.name) !== undefined
+      return isNamed ? [] : [`${shown}, a folder whose name is not in the encoding of FORMATS 4`]
+    }
+    const stats = lstatSync(join(path, entry.name), { throwIfNoEntry: false })
+    return stats === undefined ? [] : [`${shown}, ${kindOf(stats)}`]
+  })
+
+const foreignKeys = (root: string): Array<string> => {
+  const path = keysDirectory(root)
+  if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return []
+  return readdirSync(path).flatMap((file) => {
+    const stats = lstatSync(join(path, file), { throwIfNoEntry: false })
+    const isFile = stats === undefined || stats.isFile()
+    return isFile ? [] : [`${JSON.stringify(`~keys/${file}`)}, ${kindOf(stats)}`]
+  })
+}
+
+/** What lies where the folders of chains are and belongs to no log. Errors: SinkError. */
+export const listForeign = (root: string): Array<string> => [
+  ...foreignIn(root, ""),
+  ...foreignKeys(root),
+  ...folders(root).flatMap(({ folder }) => foreignIn(join(root, folder), `${folder}/`)),
+]
 
 const listingsMax = 8
 
@@ -102,31 +136,50 @@ const isSameHeader = (a: Uint8Array | undefined, b: Uint8Array | undefined): boo
   a === b || (a !== undefined && b !== undefined && equal(a, b))
 
 const readNames = (directory: string): Array<string> => {
-  try {
-    return readdirSync(directory)
-  } catch (cause) {
-    throw sinkError("read the directory", directory, cause)
-  }
+  // A link among them would lead a reader, and a writer, out of the log.
+  demandFolder(dirname(directory))
+  demandFolder(directory)
+  return attempt("read the directory", directory, () => readdirSync(directory))
 }
 
 const newestSegment = (directory: string, names: ReadonlyArray<string>) => {
   const newest = names.reduce((max, file) => Math.max(max, segmentNumber(file) ?? 0), 0)
   if (newest === 0) return undefined
   const path = join(directory, segmentName(newest))
-  return { path, header: readAt(path, 0, segmentHeaderBytes) }
+  return { path, header: headerAt(path) }
 }
+
+/** `undefined` where no file is there to be read: who reads it is told why. */
+const headerAt = (path: string): Uint8Array | undefined => {
+  try {
+    return readAt(path, 0, segmentHeaderBytes)
+  } catch (error) {
+    if (insteadOf(error) === undefined) throw error
+    return undefined
+  }
+}
+
+const takeSize = (directory: string, file: string, number: number): Numbered | undefined => {
+  const path = join(directory, file)
+  const found = attempt("look at", path, () => lstatSync(path, { throwIfNoEntry: false }))
+  if (found === undefined) return undefined
+  return found.isFile()
+    ? { number, file, path, size: found.size }
+    : { number, file, path, size: 0, instead: kindOf(found) }
+}
+
+const tornPattern = /\.torn-\d+$/
 
 const takeSizes = (directory: string): ChainFiles => {
   let names = readNames(directory)
+  const taken = new Set<string>()
   const pick = (prefix: string, suffix: string): Array<Numbered> =>
     names
       .flatMap((file) => {
         const number = numberOf(file, prefix, suffix)
         if (number === undefined) return []
-        const path = join(directory, file)
-        const found = attempt("look at", path, () => statSync(path, { throwIfNoEntry: false }))
-        const size = found?.size
-        return size === undefined ? [] : [{ number, file, path, size }]
+        taken.add(file)
+        return takeSize(directory, file, number) ?? []
       })
       .sort((a, b) => a.number - b.number)
   const map = (list: Array<Numbered>) => new Map(list.map((file) => [file.number, file]))
@@ -135,13 +188,20 @@ const takeSizes = (directory: string): ChainFiles => {
   const manifests = pick("manifest-", ".json")
   const manifestSignatures = map(pick("manifest-", ".sig"))
   const signatures = map(pick("wal-", ".sig"))
+  const before = new Set(names)
   // A live writer may have begun a segment since `names` was read.
   names = readNames(directory)
   const segments = pick("wal-", ".seg")
   const newest = segments.pop()
   if (newest !== undefined) {
-    segments.push({ ...newest, header: readAt(newest.path, 0, segmentHeaderBytes) })
+    const header = headerAt(newest.path)
+    segments.push(header === undefined ? newest : { ...newest, header })
   }
+  const isForeign = (name: string): boolean =>
+    before.has(name) &&
+    !taken.has(name) &&
+    !tornPattern.test(name) &&
+    !name.endsWith(temporarySuffix)
   return {
     directory,
     segments,
@@ -150,19 +210,27 @@ const takeSizes = (directory: string): ChainFiles => {
     cosignatures,
     manifests,
     manifestSignatures,
-    torn: names.filter((name) => /\.torn-\d+$/.test(name)).sort(),
+    torn: names.filter((name) => tornPattern.test(name)).sort(),
+    foreign: names.filter(isForeign).sort(),
   }
 }
 
-/** The bytes of a JSON or envelope file, at most 64 MiB. Errors: SinkError. */
-export const readSmallFile = (path: string): Uint8Array => {
+/**
+ * The bytes of a JSON or envelope file, at most 64 MiB; links are followed only for a file that an
+ * operator keeps. Errors: SinkError NOT_REGULAR, TOO_LARGE and others.
+ */
+export const readSmallFile = (path: string, links?: "follow"): Uint8Array => {
+  const fd = openRegular(path, { follow: links === "follow" })
   try {
-    if (statSync(path).size > jsonFileBytesMax) {
-      throw new SinkError({ code: "IO", path, message: `${path} is larger than 64 MiB` })
+    const { size } = fstatSync(fd)
+    if (size > jsonFileBytesMax) {
+      const instead = { expected: "at most 64 MiB", found: `${size} bytes` }
+      const message = `${path} is larger than 64 MiB`
+      throw new SinkError({ code: "TOO_LARGE", path, message, instead })
     }
-    return readFileSync(path)
-  } catch (cause) {
-    throw cause instanceof SinkError ? cause : sinkError("read", path, cause)
+    return attempt("read", path, () => readFileSync(fd))
+  } finally {
+    closeSync(fd)
   }
 }
 

@@ -13,13 +13,22 @@ export type SinkErrorCode =
   | "MODE"
   | "NAME_TOO_LONG"
   | "NOT_FOUND"
+  | "NOT_REGULAR"
   | "NO_SPACE"
   | "STATE_UNKNOWN"
+  | "TOO_LARGE"
+
+export interface Instead {
+  readonly expected: string
+  readonly found: string
+}
 
 export class SinkError extends Data.TaggedError("SinkError")<{
   readonly code: SinkErrorCode
   readonly path: string
   readonly message: string
+  /** What stands in the place of a file that can be read; absent where the system failed. */
+  readonly instead?: Instead | undefined
 }> {
   get isRetryable(): boolean {
     return this.code === "IO" || this.code === "NO_SPACE" || this.code === "LOCKED"
@@ -34,6 +43,7 @@ const sentences: Readonly<Record<string, string>> = {
   EFBIG: "the file would become too large",
   EIO: "the device reported an I/O error",
   EISDIR: "is a directory",
+  ELOOP: "is a symbolic link",
   EMFILE: "too many open files",
   ENOENT: "no such file or directory",
   ENOSPC: "the disk is full",
@@ -49,8 +59,14 @@ export const sinkError = (what: string, path: string, cause: unknown): SinkError
   const errno = errnoOf(cause)
   const code = spaceCodes.has(errno) ? "NO_SPACE" : errno === "ENOENT" ? "NOT_FOUND" : "IO"
   const why = sentences[errno] ?? errno
-  return new SinkError({ code, path, message: `cannot ${what} ${path}: ${why}` })
+  const isBarred = errno === "EACCES" || errno === "EPERM"
+  const instead = isBarred ? { expected: "permission to read it", found: "none" } : undefined
+  return new SinkError({ code, path, message: `cannot ${what} ${path}: ${why}`, instead })
 }
+
+/** What an error says stands where a file was to be read; `undefined` for any other failure. */
+export const insteadOf = (error: unknown): Instead | undefined =>
+  error instanceof SinkError ? error.instead : undefined
 
 /** Whether only recovery may go on. */
 export const isStateUnknown = (error: unknown): boolean =>

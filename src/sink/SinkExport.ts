@@ -4,11 +4,12 @@
  * Source: FORMATS 5 (export layout).
  */
 import { createReadStream } from "node:fs"
-import { open, rename, unlink } from "node:fs/promises"
+import { rename, unlink } from "node:fs/promises"
 import { dirname } from "node:path"
 import type { Hasher } from "../base/Hash.ts"
-import { syncDirectory, temporarySuffix } from "./Durable.ts"
-import { sinkError } from "./SinkError.ts"
+import { createExclusive, syncDirectory, temporarySuffix } from "./Durable.ts"
+import { openRegular } from "./RegularFile.ts"
+import { SinkError, sinkError } from "./SinkError.ts"
 
 export interface Copied {
   /** Units: bytes of the whole file. */
@@ -24,9 +25,10 @@ export const copyDurably = async (from: string, to: string, hasher: Hasher): Pro
   const temporary = to + temporarySuffix
   let bytes = 0
   try {
-    const file = await open(temporary, "w", 0o600)
+    const file = await createExclusive(temporary)
     try {
-      for await (const piece of createReadStream(from, { highWaterMark: pieceBytes })) {
+      const source = { fd: openRegular(from), highWaterMark: pieceBytes }
+      for await (const piece of createReadStream("", source)) {
         hasher.update(piece as Uint8Array)
         await file.writeFile(piece as Uint8Array)
         bytes += (piece as Uint8Array).length
@@ -39,7 +41,7 @@ export const copyDurably = async (from: string, to: string, hasher: Hasher): Pro
   } catch (cause) {
     // It may never have been created: the first error is the one to tell.
     await unlink(temporary).catch(() => undefined)
-    throw sinkError(`copy ${from} to`, to, cause)
+    throw cause instanceof SinkError ? cause : sinkError(`copy ${from} to`, to, cause)
   }
   syncDirectory(dirname(to))
   return { bytes, digest: hasher.digest() }

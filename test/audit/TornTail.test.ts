@@ -1,7 +1,7 @@
 /** Every condition of FORMATS 4 for a torn tail, both sides of it. */
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { judgeTail, type Tail } from "../../src/audit/TornTail.ts"
+import { candidatesMax, judgeTail, type Tail, type TailBytes } from "../../src/audit/TornTail.ts"
 import { concat, utf8 } from "../../src/base/Bytes.ts"
 import { b3, b3Text, formatHash, genesis, type HashText } from "../../src/base/Hash.ts"
 import { frameHeadBytes, frameTailBytes } from "../../src/base/Limits.ts"
@@ -25,7 +25,7 @@ const offset = 10_000
 
 const tailOf = (bytes: Uint8Array, more: Partial<Tail> = {}): Tail => ({
   of: "frames",
-  bytes,
+  bytes: { length: bytes.length, read: (at, length) => bytes.subarray(at, at + length) },
   offset,
   head,
   nextSeq: 8,
@@ -214,6 +214,69 @@ describe("a complete frame that the tail hides", () => {
     expect(isTorn(concat(lost, body.subarray(0, body.length - 1)))).toBe(true)
     expect(isTorn(concat(lost, body.subarray(0, body.length - frameTailBytes)))).toBe(true)
     expect(isTorn(concat(lost, body))).toBe(false)
+  })
+})
+
+describe("a tail that somebody made", () => {
+  const size = 1 << 20
+  const filled = (unit: string): Uint8Array => {
+    const bytes = new Uint8Array(size)
+    const piece = Buffer.from(unit, "latin1")
+    for (let at = 1_024; at + piece.length <= size; at += piece.length) bytes.set(piece, at)
+    return bytes
+  }
+  const hashesOf = (bytes: Uint8Array): readonly [verdict: string, hashes: number] => {
+    let hashes = 0
+    const verdict = judgeTail(tailOf(bytes), (candidate) => {
+      hashes += 1
+      return b3(candidate)
+    })
+    return [verdict, hashes]
+  }
+  const hashStart = `C\0\0\0b3:${"0".repeat(64)}`
+
+  it("full of beginnings and ends of frames costs no hash without the head before an end", () => {
+    expect(hashesOf(filled(`{"v":1,${hashStart}`))).toEqual(["torn", 0])
+    expect(hashesOf(filled(`{"v":1,"prev":"${next.hash}"}${hashStart}`))).toEqual(["torn", 0])
+  })
+
+  it("full of frames that follow the head is no crash's, and costs 4,096 hashes", () => {
+    const [verdict, hashes] = hashesOf(filled(`{"v":1,{"v":1,,"prev":"${head}"}${hashStart}`))
+    expect(verdict).toBe("more than 4096 places in it may hide a complete frame")
+    expect(hashes).toBe(candidatesMax)
+    const entries = judge(filled("\x84\x08\x08\xf6"), { of: "signatures" })
+    expect(entries).toBe("more than 4096 places in it may hide a complete entry")
+  })
+
+  it("is read in pieces, whatever its size, and hides no frame between two of them", () => {
+    const fsync = "on_checkpoint"
+    const frame = next.bytes.subarray(frameHeadBytes)
+    let longest = 0
+    const none = new Uint8Array(2 << 20)
+    // Some 3 GiB of zeros, and one frame at a place.
+    const sparse = (place: number): TailBytes => ({
+      length: 3 * 2 ** 30 + 7,
+      read: (at, length) => {
+        longest = Math.max(longest, length)
+        const end = Math.min(at + length, 3 * 2 ** 30 + 7)
+        const from = place - at
+        if (from > end - at || from < -frame.length) return none.subarray(0, end - at)
+        const bytes = new Uint8Array(end - at)
+        for (let i = Math.max(0, -from); i < frame.length && from + i < bytes.length; i++) {
+          bytes[from + i] = frame[i]!
+        }
+        return bytes
+      },
+    })
+    const judged = (bytes: TailBytes) => judgeTail({ ...tailOf(half), bytes, fsync })
+    for (const shift of [-400, -300, -79, -71, -1, 0]) {
+      expect([shift, judged(sparse((5 << 20) + shift))]).toEqual([
+        shift,
+        "it hides a complete frame",
+      ])
+    }
+    expect(judged(sparse(4 * 2 ** 30))).toBe("torn")
+    expect(longest).toBeLessThan(2 << 20)
   })
 })
 

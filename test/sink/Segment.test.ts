@@ -1,4 +1,4 @@
-import { mkdirSync, openSync, writeFileSync, writeSync } from "node:fs"
+import { mkdirSync, openSync, symlinkSync, writeFileSync, writeSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { formatHeader } from "../../src/record/Frame.ts"
@@ -7,6 +7,7 @@ import {
   chainDirectory,
   listChain,
   listChains,
+  listForeign,
   readHeader,
   readSmallFile,
 } from "../../src/sink/Segment.ts"
@@ -79,12 +80,25 @@ describe("listChains", () => {
     ])
   })
 
-  it("refuses a folder whose name is no encoding", () => {
+  it("passes over what is no folder of a log, which is listed by itself", () => {
     const root = folder()
+    mkdirSync(chainDirectory(root, "w", "control"), { recursive: true })
     mkdirSync(join(root, "a b", "s"), { recursive: true })
-    const { code, message } = errorOf(() => listChains(root))
-    expect(code).toBe("IO")
-    expect(message).toContain(join(root, "a b"))
+    mkdirSync(join(root, "w", "%zz"))
+    mkdirSync(join(root, "~keys", "x"), { recursive: true })
+    mkdirSync(Buffer.concat([Buffer.from(`${root}/w/`), Buffer.from([0x66, 0xff])]))
+    writeFileSync(join(root, "notes\u001b[2J"), "")
+    symlinkSync(join(root, "w"), join(root, "v"))
+    expect(listChains(root)).toEqual([{ writerId: "w", stream: "control" }])
+    const encoding = "a folder whose name is not in the encoding of FORMATS 4"
+    expect(listForeign(root)).toEqual([
+      `"a b", ${encoding}`,
+      '"notes\\u001b[2J", a regular file',
+      '"v", a symbolic link',
+      '"~keys/x", a directory',
+      `"w/%zz", ${encoding}`,
+      `"w/f\ufffd", ${encoding}`,
+    ])
   })
 })
 
