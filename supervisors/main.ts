@@ -5,10 +5,16 @@
  */
 import { readFileSync } from "node:fs"
 import { basename } from "node:path"
-import { runCli } from "../src/cli/Cli.ts"
-import { parse } from "../src/record/Canonical.ts"
 
-const library = () => import("../src/index.ts")
+/** Until the program is loaded there is nothing to put in order. Exit code: INTERFACES, CLI. */
+let onSignal = (): void => process.exit(130)
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => onSignal())
+
+// Behind the handlers: a static import would be loaded before them.
+const { runCli } = await import("../src/cli/Cli.ts")
+const { parse } = await import("../src/record/Canonical.ts")
+
+const library = () => import("./Strongroom.ts")
 
 const versionOf = (bytes: Uint8Array): string => {
   const manifest = parse(bytes)
@@ -25,6 +31,9 @@ runCli({
   continueChain: async (options, stream) =>
     (await library()).Strongroom.continueChain(options, stream),
   openReplay: async (options, logId) => (await library()).Strongroom.openReplay(options, logId),
+  takeSignals: (act) => {
+    onSignal = act
+  },
   args: process.argv.slice(2),
   name: alias ?? "strongroom",
   program: isInstalled ? called : "npm run -s strongroom --",

@@ -12,6 +12,7 @@ import { closeSync, constants, readFileSync, writeFileSync } from "node:fs"
 import { hostname } from "node:os"
 import { dirname, join } from "node:path"
 import type { DatabaseSync } from "node:sqlite"
+import { setTimeout as sleep } from "node:timers/promises"
 import { encodeName } from "../record/Name.ts"
 import { makeDirectory } from "./Durable.ts"
 import { hasRegular, openRegular } from "./RegularFile.ts"
@@ -22,6 +23,7 @@ export interface Lock {
 }
 
 const folder = "~locks"
+const firstStartPollMs = 20
 /** Of a file that anyone may have written. */
 const holderCharsMax = 200
 
@@ -50,17 +52,8 @@ const holder = (path: string): string => {
   }
 }
 
-/**
- * Takes the lock of one chain below `walDir`.
- * Errors: SinkError LOCKED, its message says who holds it.
- */
-export const acquireLock = async (
-  walDir: string,
-  writerId: string,
-  stream: string,
-  sinceText: string,
-): Promise<Lock> => {
-  const path = join(walDir, folder, encodeName(writerId), `${encodeName(stream)}.lock`)
+/** The lock on one file; `undefined` while another connection holds it. Errors: SinkError. */
+const lockFile = async (path: string, sinceText: string): Promise<Lock | undefined> => {
   makeDirectory(dirname(path))
   const open = await sqlite()
   const database = attempt("open the lock", path, () => {
@@ -87,14 +80,49 @@ export const acquireLock = async (
   } catch (cause) {
     database.close()
     if (!isBusy(cause)) throw sinkError("take the lock", path, cause)
-    throw new SinkError({
-      code: "LOCKED",
-      path,
-      message:
-        `the chain ${writerId} / ${stream} is being written by ${holder(path)}; ` +
-        "stop it first, or use another --writer",
-    })
+    return undefined
   }
+}
+
+/**
+ * Takes the lock of one chain below `walDir`.
+ * Errors: SinkError LOCKED, its message says who holds it.
+ */
+export const acquireLock = async (
+  walDir: string,
+  writerId: string,
+  stream: string,
+  sinceText: string,
+): Promise<Lock> => {
+  const path = join(walDir, folder, encodeName(writerId), `${encodeName(stream)}.lock`)
+  const lock = await lockFile(path, sinceText)
+  if (lock !== undefined) return lock
+  throw new SinkError({
+    code: "LOCKED",
+    path,
+    message:
+      `the chain ${writerId} / ${stream} is being written by ${holder(path)}; ` +
+      "stop it first, or use another --writer",
+  })
+}
+
+/**
+ * Takes the lock under which a directory gets its key and its trust file, waiting for who has it.
+ * Errors: SinkError LOCKED after `patienceMs`.
+ */
+export const acquireFirstStart = async (
+  walDir: string,
+  sinceText: string,
+  patienceMs: number,
+): Promise<Lock> => {
+  const path = join(walDir, folder, "~first-start.lock")
+  for (let waitedMs = 0; waitedMs < patienceMs; waitedMs += firstStartPollMs) {
+    const lock = await lockFile(path, sinceText)
+    if (lock !== undefined) return lock
+    await sleep(firstStartPollMs)
+  }
+  const message = `${walDir} is being set up by ${holder(path)}, for more than ${patienceMs} ms`
+  throw new SinkError({ code: "LOCKED", path, message })
 }
 
 /** SQLITE_BUSY: another connection holds the lock. */

@@ -1,7 +1,7 @@
 /** What `Strongroom.open` refuses before it makes anything, as a host that imports the package. */
 import { existsSync, readdirSync } from "node:fs"
 import { describe, expect, it } from "vitest"
-import { type OpenOptions, Strongroom } from "../../src/index.ts"
+import { type NamedOptions, type OpenOptions, Strongroom } from "../../src/index.ts"
 import { Rejected } from "../../src/record/Reject.ts"
 import { cleanUp, filesOf, makePlace, type Place, writerId } from "./Room.ts"
 
@@ -54,7 +54,7 @@ const optionsFor = (place: Place): OpenOptions => ({
 describe("options", () => {
   it.each(wrong)("build no sink where %s [A-127]", async (message, change) => {
     const place = makePlace()
-    const options = change(optionsFor(place)) as OpenOptions
+    const options = change(optionsFor(place)) as NamedOptions
     const refusal = { code: "SETTINGS", message }
     await expect(Strongroom.open(options)).rejects.toMatchObject(refusal)
     await expect(Strongroom.continueChain(options, "s")).rejects.toMatchObject(refusal)

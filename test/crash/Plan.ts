@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { smallSegments } from "../../src/base/Limits.ts"
 import { cloudTrailDrafts } from "../../src/cli/CloudTrail.ts"
-import type { Draft, FsyncPolicy, OpenOptions, Signing } from "../../src/index.ts"
+import type { Draft, FsyncPolicy, NamedOptions, Signing } from "../../src/index.ts"
 
 export interface Plan {
   /** Holds wal, export, keys and trust.json. */
@@ -30,8 +30,8 @@ export const isThorough = process.env.SLOW === "1" || process.env.CI !== undefin
 
 export const openOptions = (
   { dir, rotateBytes, fsync, signing }: Omit<Plan, "streams" | "seed">,
-  notice: NonNullable<OpenOptions["notice"]>,
-): OpenOptions => ({
+  notice: NonNullable<NamedOptions["notice"]>,
+): NamedOptions => ({
   writerId,
   wal: { dir: join(dir, "wal"), rotateBytes, fsync, [smallSegments]: true },
   export: { dir: join(dir, "export") },

@@ -17,7 +17,7 @@ describe("npm run servers", () => {
   })
 
   it.each([
-    [["up", "mainframe"], 'unknown server "mainframe", there are: verifier, fuse'],
+    [["up", "mainframe"], 'unknown server "mainframe", there are: verifier, fuse, node22'],
     [["sideways"], 'unknown command "sideways": up or down'],
   ])("refuses %j in one sentence", (args, message) => {
     const { status, stdout, stderr } = command(...args)

@@ -1,0 +1,276 @@
+/**
+ * What must be there before a chain is opened: settings within their bounds, the engine, the key,
+ * and the trust file.
+ *
+ * A first start makes the key and trust.json; where several processes start first, one makes them
+ * and the others wait. The log goes on with no other key than those its trust file names.
+ */
+import { randomBytes } from "node:crypto"
+import { existsSync } from "node:fs"
+import { hostname } from "node:os"
+import { dirname, join } from "node:path"
+import { AuditError } from "../src/audit/AuditError.ts"
+import type { AuditLogOptions, Notice } from "../src/audit/AuditLog.ts"
+import {
+  type FsyncPolicy,
+  fsyncPolicies,
+  type Signing,
+  signings,
+} from "../src/audit/Declaration.ts"
+import type { ExpectedPosition } from "../src/audit/Verify.ts"
+import { toHex } from "../src/base/Bytes.ts"
+import type { Clock } from "../src/base/Clock.ts"
+import {
+  checkpointEveryDefault,
+  frameBytesMax,
+  rotateBytesDefault,
+  rotateBytesMin,
+  smallSegments,
+} from "../src/base/Limits.ts"
+import {
+  createFileKey,
+  KeyFileError,
+  openFileKey,
+  unsealKeyWarning,
+} from "../src/custody/backend/BackendFile.ts"
+import type { Engine, EngineSigner } from "../src/engine/Engine.ts"
+import { type EngineChoice, selectEngine } from "../src/engine/Select.ts"
+import { checkWriterId } from "../src/record/Name.ts"
+import { defaultLimits } from "../src/record/Record.ts"
+import type { Signer } from "../src/signing/Signer.ts"
+import { formatTrust, parseTrust, type Trust } from "../src/signing/Trust.ts"
+import { makeDirectory, writeFileDurably } from "../src/sink/Durable.ts"
+import { acquireFirstStart } from "../src/sink/Lock.ts"
+import { listChains, readSmallFile } from "../src/sink/Segment.ts"
+
+export interface OpenOptions {
+  /**
+   * Which instance writes. Default: the first `strongroom@<host>-<n>` that no other process writes,
+   * so that forks of one program never share a chain, and a restart goes on with one of theirs.
+   */
+  readonly writerId?: string
+  /** Default `wal`. `ram` writes nothing to disk, not even a key. */
+  readonly sink?: "ram" | "wal"
+  readonly wal?: {
+    readonly dir: string
+    /** Units: bytes, from 8 MiB; default 128 MiB. */
+    readonly rotateBytes?: number
+    readonly [smallSegments]?: true
+    readonly fsync?: FsyncPolicy
+  }
+  readonly export?: { readonly dir: string }
+  /** Holds `keys/` and `trust.json`; default: the folder that holds wal.dir. */
+  readonly dataDir?: string
+  /** Default `batch`. */
+  readonly signing?: Signing
+  readonly checkpointEvery?: number
+  /** Drafts that may wait in each stream. */
+  readonly queueDepth?: number
+  /** Units: bytes that the ram sink keeps. */
+  readonly ramBytesMax?: number
+  readonly engine?: EngineChoice
+  /** UTF-8, wiped by the caller; without one an unseal.key lies beside the key. */
+  readonly passphrase?: Uint8Array
+  readonly expectHeads?: ReadonlyArray<ExpectedPosition>
+  /** Warnings and what recovery found; default: warnings on stderr. */
+  readonly notice?: (
+    notice: Notice | { readonly event: "warning"; readonly message: string },
+  ) => void
+}
+
+/** Options of a writer that has its name. */
+export type NamedOptions = OpenOptions & { readonly writerId: string }
+
+const keyAlias = "root"
+// What a first start does takes a moment; a process that hangs in it must not hang all others.
+const firstStartPatienceMs = 30_000
+const writersMax = 1024
+const queueDepthDefault = 8192
+const ramBytesDefault = 64 << 20
+export const systemClock: Clock = { nowMs: () => Date.now() }
+
+type Tell = NonNullable<OpenOptions["notice"]>
+
+const tellDefault: Tell = (notice) => {
+  if (notice.event === "warning") process.stderr.write(`${notice.message}\n`)
+}
+
+const openKey = async (
+  engine: Engine,
+  dir: string,
+  passphrase: Uint8Array | undefined,
+  isFirstStart: boolean,
+  tell: Tell,
+): Promise<EngineSigner> => {
+  const place = { dir, alias: keyAlias, passphrase }
+  try {
+    return await openFileKey(place, (seed) => engine.openSigner(seed))
+  } catch (error) {
+    // A log whose key is gone must not go on with another one as if nothing had happened.
+    const mayCreate = error instanceof KeyFileError && error.code === "KEY_MISSING" && isFirstStart
+    if (!mayCreate) throw error
+  }
+  await createFileKey({ ...place, random: (count) => randomBytes(count) })
+  if (passphrase === undefined) tell({ event: "warning", message: unsealKeyWarning })
+  return openFileKey(place, (seed) => engine.openSigner(seed))
+}
+
+export const asSigner = (key: EngineSigner): Signer => ({
+  algoId: "ed25519",
+  keyId: key.keyId,
+  publicKey: key.publicKey,
+  sign: async (context, digest) => key.sign(context, digest),
+})
+
+const anchorsOf = (key: EngineSigner): Trust => ({
+  keys: [{ algoId: "ed25519", publicKey: key.publicKey, keyId: key.keyId, purposes: ["root"] }],
+  revoked: [],
+})
+
+/** Names to try in turn where the caller gave none. */
+export function* writerIds(options: OpenOptions): Generator<string, void> {
+  if (options.writerId !== undefined) return void (yield options.writerId)
+  const base = `strongroom@${hostname()}`
+  // Nothing on disk says which names are taken.
+  if (options.sink === "ram") yield `${base}-${process.pid}-${toHex(randomBytes(4))}`
+  else for (let n = 1; n <= writersMax; n++) yield `${base}-${n}`
+}
+
+/**
+ * Runs `work`, alone where the directory has no trust file yet.
+ * Errors: those of `work`; AuditError, Rejected for options; SinkError LOCKED.
+ */
+export const underFirstStart = async <A>(
+  options: NamedOptions,
+  work: () => Promise<A>,
+): Promise<A> => {
+  checkOptions(options)
+  const trustPath = trustPathOf(options)
+  if (options.wal === undefined || trustPath === undefined || existsSync(trustPath)) return work()
+  const { dir } = options.wal
+  makeDirectory(dir)
+  const since = new Date(systemClock.nowMs()).toISOString()
+  const lock = await acquireFirstStart(dir, since, firstStartPatienceMs)
+  try {
+    return await work()
+  } finally {
+    lock.release()
+  }
+}
+
+const trustPathOf = ({ sink, wal, dataDir }: OpenOptions): string | undefined =>
+  sink === "ram" || wal === undefined ? undefined : join(dataDir ?? dirname(wal.dir), "trust.json")
+
+const prepare = (dataDir: string): string => {
+  makeDirectory(dataDir)
+  return join(dataDir, "keys")
+}
+
+export interface Prepared {
+  readonly engine: Engine
+  readonly key: EngineSigner
+  readonly trustPath: string | undefined
+  readonly logOptions: AuditLogOptions
+}
+
+/** Refuses values that no log can have, before anything is made. Errors: AuditError, Rejected. */
+const checkOptions = (options: NamedOptions): void => {
+  const { wal } = options
+  checkWriterId(options.writerId)
+  checkChoice("sink", options.sink, ["ram", "wal"])
+  if (wal === undefined && options.sink !== "ram") {
+    throw AuditError.of("SETTINGS", 'wal.dir is missing: give it, or sink: "ram"')
+  }
+  checkChoice("engine", options.engine, ["auto", "native", "js"])
+  checkChoice("signing", options.signing, signings)
+  checkChoice("wal.fsync", wal?.fsync, fsyncPolicies)
+  const rotateMin = wal?.[smallSegments] === true ? 1 : rotateBytesMin
+  checkAtLeast("wal.rotateBytes", wal?.rotateBytes, rotateMin)
+  checkAtLeast("ramBytesMax", options.ramBytesMax, frameBytesMax)
+  checkAtLeast("checkpointEvery", options.checkpointEvery, 1)
+  checkAtLeast("queueDepth", options.queueDepth, 1)
+}
+
+const checkChoice = (name: string, value: string | undefined, of: ReadonlyArray<string>): void => {
+  if (value === undefined || of.includes(value)) return
+  throw AuditError.of("SETTINGS", `${name} is none of ${of.join(", ")}`)
+}
+
+const checkAtLeast = (name: string, value: number | undefined, min: number): void => {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= min)) return
+  throw AuditError.of("SETTINGS", `${name} is ${value}, not an integer from ${min}`)
+}
+
+/** Engine, key and trust: all that is there before a chain is opened. */
+export const prepareLog = async (options: NamedOptions, newLogId?: string): Promise<Prepared> => {
+  checkOptions(options)
+  const tell = options.notice ?? tellDefault
+  const engine = selectEngine(options.engine ?? "auto", (message) =>
+    tell({ event: "warning", message }),
+  )
+  const wal = options.sink === "ram" ? undefined : options.wal
+  const dataDir = wal === undefined ? undefined : (options.dataDir ?? dirname(wal.dir))
+  const trustPath = trustPathOf(options)
+  const known = trustPath !== undefined && existsSync(trustPath)
+  const trust = known ? parseTrust(readSmallFile(trustPath, "follow")) : undefined
+  const isFirstStart = !known && (wal === undefined || !hasChains(wal.dir))
+  const key =
+    dataDir === undefined
+      ? engine.openSigner(randomBytes(32))
+      : await openKey(engine, prepare(dataDir), options.passphrase, isFirstStart, tell)
+  if (trust !== undefined && !trust.keys.some(({ keyId }) => keyId === key.keyId)) {
+    const { keyId } = key
+    key.close()
+    throw AuditError.of("SETTINGS", `the signing key ${keyId} is not one that ${trustPath} names`)
+  }
+  const logId = trust?.logId ?? newLogId ?? toHex(randomBytes(16))
+  return { engine, key, trustPath, logOptions: toLogOptions(options, engine, key, trust, logId) }
+}
+
+const hasChains = (walDir: string): boolean => existsSync(walDir) && listChains(walDir).length > 0
+
+/** trust.json is written on first start and never changed. */
+export const keepTrust = async (
+  path: string | undefined,
+  logId: string,
+  key: EngineSigner,
+): Promise<void> => {
+  if (path === undefined || existsSync(path)) return
+  await writeFileDurably(path, formatTrust({ logId, ...anchorsOf(key) }))
+}
+
+const toLogOptions = (
+  options: NamedOptions,
+  engine: Engine,
+  key: EngineSigner,
+  trust: Trust | undefined,
+  logId: string,
+): AuditLogOptions => {
+  const { wal } = options
+  const tell = options.notice ?? tellDefault
+  return {
+    writerId: options.writerId,
+    sink:
+      options.sink === "ram" || wal === undefined
+        ? { kind: "ram", bytesMax: options.ramBytesMax ?? ramBytesDefault }
+        : {
+            kind: "wal",
+            dir: wal.dir,
+            rotateBytes: wal.rotateBytes ?? rotateBytesDefault,
+            exportDir: options.export?.dir,
+          },
+    signing: options.signing ?? "batch",
+    fsync: wal?.fsync ?? "on_checkpoint",
+    limits: defaultLimits,
+    engine,
+    clock: systemClock,
+    newLogId: () => logId,
+    recordSigner: key,
+    signer: asSigner(key),
+    trust: trust ?? anchorsOf(key),
+    checkpointEvery: options.checkpointEvery ?? checkpointEveryDefault,
+    queueDepth: options.queueDepth ?? queueDepthDefault,
+    expectHeads: options.expectHeads ?? [],
+    notice: tell,
+  }
+}
