@@ -9,9 +9,23 @@ import { join } from "node:path"
 const known = readdirSync(import.meta.dirname)
   .filter((file) => file.endsWith(".bench.ts"))
   .map((file) => file.replace(".bench.ts", ""))
-const flags = process.argv.slice(2).filter((argument) => argument.startsWith("--"))
-const asked = process.argv.slice(2).filter((argument) => !argument.startsWith("--"))
+const flags = process.argv.slice(2).filter((argument) => argument.startsWith("-"))
+const asked = process.argv.slice(2).filter((argument) => !argument.startsWith("-"))
 const unknown = asked.filter((name) => !known.includes(name))
+const usage = [
+  "npm run bench [-- name... --json --save]",
+  "",
+  "Without a name every bench runs, which takes some minutes. --json prints JSON Lines, --save",
+  `writes bench/results. Benches: ${known.join(", ")}`,
+].join("\n")
+const knownFlags = ["--json", "--save"]
+const wrongFlag = flags.find((flag) => !knownFlags.includes(flag))
+if (wrongFlag !== undefined) {
+  const isHelp = wrongFlag === "--help" || wrongFlag === "-h"
+  if (isHelp) process.stdout.write(`${usage}\n`)
+  else process.stderr.write(`unknown flag ${wrongFlag}\n\n${usage}\n`)
+  process.exit(isHelp ? 0 : 1)
+}
 if (unknown.length > 0) {
   process.stderr.write(`no bench called ${unknown.join(", ")}; there are: ${known.join(", ")}\n`)
   process.exit(1)

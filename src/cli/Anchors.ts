@@ -2,7 +2,6 @@
  * What a verification is to believe: `--trust FILE` and `--key ALG:HEX`, and the heads that
  * `--expect-head FILE` says were reached. Source: FORMATS 7.
  */
-import { readFileSync } from "node:fs"
 import { parseReceipt } from "../audit/Receipt.ts"
 import type { ExpectedPosition } from "../audit/Verify.ts"
 import { fromUtf8 } from "../base/Bytes.ts"
@@ -13,18 +12,25 @@ import { Rejected } from "../record/Reject.ts"
 import { DocumentError } from "../signing/Document.ts"
 import { anchorFromFlag, parseTrust, type Trust, withAnchors } from "../signing/Trust.ts"
 import { UsageError } from "./Exit.ts"
-import { demandFile, readLines } from "./Lines.ts"
+import { demandFile, readLines, readSmall } from "./Lines.ts"
 
 const named = (file: string, error: unknown): unknown =>
   error instanceof DocumentError
     ? new DocumentError({ ...error, message: `${file}: ${error.message}` })
     : error
 
+const readDocument = (file: string): Uint8Array => {
+  demandFile(file)
+  const bytes = readSmall(file, jsonFileBytesMax)
+  if (bytes !== undefined) return bytes
+  throw UsageError.of("INPUT", `${file} is larger than ${jsonFileBytesMax} bytes`)
+}
+
 /** Errors: UsageError INPUT; DocumentError that names the file. */
 export const readTrust = (file: string): Trust => {
-  demandFile(file)
+  const bytes = readDocument(file)
   try {
-    return parseTrust(readFileSync(file))
+    return parseTrust(bytes)
   } catch (error) {
     throw named(file, error)
   }
@@ -80,9 +86,13 @@ const readAcks = async (
   return positions
 }
 
-/** `{"type":` among the first members makes it a receipt. */
-const looksLikeReceipt = (bytes: Uint8Array): boolean =>
-  fromUtf8(bytes)?.includes('"strongroom/receipt/v1"') === true
+/** The receipt that a file holds, `undefined` for acknowledgements. */
+const receiptIn = (file: string): Uint8Array | undefined => {
+  demandFile(file)
+  const bytes = readSmall(file, jsonFileBytesMax)
+  const isReceipt = bytes !== undefined && fromUtf8(bytes)?.includes('"strongroom/receipt/v1"')
+  return isReceipt ? bytes : undefined
+}
 
 /** Positions from a receipt, or from `--acks` output. Errors: UsageError, DocumentError. */
 export const readExpectedHeads = async (
@@ -91,12 +101,11 @@ export const readExpectedHeads = async (
 ): Promise<ReadonlyArray<ExpectedPosition>> => {
   const all: Array<ExpectedPosition> = []
   for (const file of files) {
-    demandFile(file)
-    const isReceipt = looksLikeReceipt(readFileSync(file).subarray(0, jsonFileBytesMax))
-    if (!isReceipt) all.push(...(await readAcks(file, signal)))
+    const receipt = receiptIn(file)
+    if (receipt === undefined) all.push(...(await readAcks(file, signal)))
     else {
       try {
-        const { record } = parseReceipt(readFileSync(file))
+        const { record } = parseReceipt(receipt)
         const { writer_id: writerId, stream, seq, self_hash: selfHash } = record
         all.push({ writerId, stream, seq, selfHash, file })
       } catch (error) {

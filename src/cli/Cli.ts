@@ -2,6 +2,7 @@
  * The command line: reads the arguments, runs a command, ends the process.
  *
  * - Wrong usage is one sentence and a hint, never a stack trace.
+ * - Output that could not be written is told, whatever the command did: its exit code is never 0.
  * - SIGINT and SIGTERM abort the command, which closes the log properly; the exit code is 130. A
  *   second signal ends at once: what was acknowledged is safe all the same.
  */
@@ -16,8 +17,9 @@ import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { makeProgram } from "./Commands.ts"
-import { exits, failureOf } from "./Exit.ts"
+import { exits, failureOf, OutputError } from "./Exit.ts"
 import type { Host } from "./Host.ts"
+import { isGone } from "./Output.ts"
 
 /** `--help --version --completions`; no wizard and no log level. */
 const builtIns = [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions]
@@ -65,15 +67,35 @@ const presenter = (host: Host): CliOutput.Presenter => {
   }
 }
 
-const isJson = (args: ReadonlyArray<string>): boolean => args.includes("--json")
+/** The first error of stdout, which forgets it once it has told. */
+let stdoutError: Error | undefined
 
-/** Exit code of an end that is no success. */
-const exitOf = (cause: Cause.Cause<unknown>, host: Host): number => {
-  if (Cause.hasInterruptsOnly(cause)) return exits.aborted
-  const error = Cause.squash(cause)
+/** Why stdout did not take everything; a reader that went away is no reason. */
+const lostOutput = (): OutputError | undefined => {
+  const error = stdoutError ?? process.stdout.errored ?? undefined
+  return error === undefined || isGone(error) ? undefined : OutputError.of(error)
+}
+
+/** The exit code of an end, once it was told. */
+const exitOf = (end: Exit.Exit<unknown, unknown>, success: number, host: Host): number => {
+  const isJson = host.args.includes("--json")
+  const lost = lostOutput()
+  if (lost !== undefined) return printFailure(lost, host.name, isJson)
+  if (Exit.isSuccess(end)) return success
+  if (Cause.hasInterruptsOnly(end.cause)) return exits.aborted
+  const error = Cause.squash(end.cause)
   // Its presenter has said everything.
   if (CliError.isCliError(error)) return exits.usage
-  return printFailure(error, host.name, isJson(host.args))
+  return printFailure(error, host.name, isJson)
+}
+
+/** Errors of the standard streams end nothing by themselves; `lostOutput` looks at them. */
+const guardStreams = (): void => {
+  process.stdout.on("error", (error) => {
+    stdoutError ??= error
+  })
+  // Nobody can be told that stderr is gone.
+  process.stderr.on("error", () => undefined)
 }
 
 /** Runs the program to the end of the process. */
@@ -82,20 +104,19 @@ export const runCli = (host: Host): void => {
   const program = makeProgram(host, (code) => {
     exit = code
   })
+  guardStreams()
   let signals = 0
-  const hurry = (): void => {
+  host.takeSignals(() => {
     signals += 1
     if (signals > 1) process.exit(exits.aborted)
-  }
-  process.on("SIGINT", hurry)
-  process.on("SIGTERM", hurry)
+  })
   Command.runWith(program, { version: host.version })(host.args).pipe(
     Effect.provideService(CliConfig.CliConfig, CliConfig.make({ builtIns })),
     Effect.provideService(CliOutput.Presenter, presenter(host)),
     Effect.provide(NodeServices.layer),
     NodeRuntime.runMain({
       disableErrorReporting: true,
-      teardown: (end, onExit) => onExit(Exit.isSuccess(end) ? exit : exitOf(end.cause, host)),
+      teardown: (end, onExit) => onExit(exitOf(end, exit, host)),
     }),
   )
 }

@@ -8,8 +8,6 @@
  * - No source address, no name of a person in clear, no secret (CloudTrailValue.ts).
  * - attrs stay within 1,024 canonical bytes, so a record of one is always small enough.
  */
-import { utf8 } from "../base/Bytes.ts"
-import { b3Text } from "../base/Hash.ts"
 import { attrsBytesMax } from "../base/Limits.ts"
 import type { Json, JsonObject } from "../record/Canonical.ts"
 import * as Canonical from "../record/Canonical.ts"
@@ -86,12 +84,15 @@ const actorOf = (identity: JsonObject | undefined): Actor => {
   return Object.keys(actor).length === 0 ? { anon: true } : actor
 }
 
-const subjectOf = (event: JsonObject): Subject => {
+/** The text form of the hash of a text's UTF-8. */
+type HashOf = (text: string) => string
+
+const subjectOf = (event: JsonObject, hashOf: HashOf): Subject => {
   const { resources } = event
   const first = objectOf(Array.isArray(resources) ? resources[0] : undefined)
   const name = textOf(first, "ARN") ?? textOf(first, "arn") ?? textOf(event, "eventSource")
   return {
-    content_id: b3Text(utf8(Canonical.format(event))),
+    content_id: hashOf(Canonical.format(event)),
     ...(name === undefined ? {} : { name: cleanString(name) }),
   }
 }
@@ -123,8 +124,16 @@ const timeOf = (text: string): number => {
     number,
   ]
   const utc = Date.UTC(year, month - 1, day, hour, minute, second)
-  const shown = new Date(utc).toISOString().slice(0, 19)
-  if (year < 1970 || shown !== text.slice(0, 19)) throw fail()
+  // What Date moves on, such as 31 February or 24:00, is no time here.
+  const date = new Date(utc)
+  const isReal =
+    date.getUTCFullYear() === year &&
+    date.getUTCMonth() === month - 1 &&
+    date.getUTCDate() === day &&
+    date.getUTCHours() === hour &&
+    date.getUTCMinutes() === minute &&
+    date.getUTCSeconds() === second
+  if (year < 1970 || !isReal) throw fail()
   const [sign, hours, minutes] = [match[8], Number(match[9] ?? 0), Number(match[10] ?? 0)]
   if (hours > 23 || minutes > 59) throw fail()
   const offsetMs = (hours * 60 + minutes) * 60_000 * (sign === "-" ? -1 : 1)
@@ -181,20 +190,26 @@ const known: ReadonlySet<string> = new Set([
   "eventVersion",
 ])
 
-const memberAt = (event: JsonObject, path: string): Json | undefined =>
-  path.split(".").reduce<Json | undefined>((value, step) => objectOf(value)?.[step], event)
+const memberAt = (event: JsonObject, steps: ReadonlyArray<string>): Json | undefined => {
+  let value: Json | undefined = event
+  for (const step of steps) value = objectOf(value)?.[step]
+  return value
+}
+
+const steppedRows = rows.map(([path, attr]) => [path.split("."), attr] as const)
 
 type Attrs = { [key: string]: Json }
 
 const attrsOf = (event: JsonObject, eventTsMs: number): Attrs => {
   const attrs: Attrs = { event_ts_ms: eventTsMs }
-  for (const [path, attr] of rows) {
-    const value = memberAt(event, path)
-    if (typeof value === "string" && value !== "") attrs[attr] = cleanString(value)
-    else if (typeof value === "boolean" || typeof value === "number") attrs[attr] = value
+  for (const [steps, attr] of steppedRows) {
+    const value = memberAt(event, steps)
+    // Also null.
+    if (value === undefined || value === "" || typeof value === "object") continue
+    const kept = typeof value === "string" ? cleanString(value) : value
+    // Nearly always the same account, and then it says nothing.
+    if (attr !== "user_account" || kept !== attrs.account) attrs[attr] = kept
   }
-  // Nearly always the same account, and then it says nothing.
-  if (attrs.user_account === attrs.account) delete attrs.user_account
   const names = namesOf(objectOf(event.userIdentity))
   for (const [member, attr] of nested) {
     const object = objectOf(event[member])
@@ -205,7 +220,8 @@ const attrsOf = (event: JsonObject, eventTsMs: number): Attrs => {
   return attrs
 }
 
-const sizeOf = (value: Json): number => Buffer.byteLength(Canonical.format(value))
+// As long as the canonical text, which differs in the order of members alone, and quicker made.
+const sizeOf = (value: Json): number => Buffer.byteLength(JSON.stringify(value))
 
 /** Takes the largest member out of one nested attr; names it as the event does. */
 const cutLargest = (attrs: Attrs, member: string, attr: string): string | undefined => {
@@ -254,12 +270,18 @@ const trim = (attrs: Attrs, unmapped: ReadonlyArray<string>): ReadonlyArray<stri
   return cut
 }
 
-interface Mapped {
+export interface MappedEvent {
   readonly draft: Draft
+  /** Members that the cutting rule took out, as the event names them. */
   readonly cut: ReadonlyArray<string>
 }
 
-const draftOf = (bytes: Uint8Array, stream: string): Mapped => {
+/** The draft of one event; `hashOf` computes its content_id. Errors: Rejected. */
+export const mapEvent = (
+  bytes: Uint8Array,
+  stream = "cloudtrail",
+  hashOf: HashOf = hashText,
+): MappedEvent => {
   const event = objectOf(Canonical.parse(bytes))
   if (event === undefined) throw Rejected.of("field_type", "", "not an object")
   const kind = kindOf(required(event, "eventName"))
@@ -270,7 +292,7 @@ const draftOf = (bytes: Uint8Array, stream: string): Mapped => {
     stream,
     kind,
     actor: actorOf(objectOf(event.userIdentity)),
-    subject: subjectOf(event),
+    subject: subjectOf(event, hashOf),
     reason: reasonOf(event),
     attrs,
   }
@@ -284,7 +306,7 @@ const draftOf = (bytes: Uint8Array, stream: string): Mapped => {
 export const cloudTrailDrafts = (
   bytes: Uint8Array,
   file: string,
-  stream = "cloudtrail",
+  stream?: string,
 ): CloudTrailReport => {
   const drafts: Array<CloudTrailDraft> = []
   const refusals: Array<CloudTrailRefusal> = []
@@ -293,7 +315,7 @@ export const cloudTrailDrafts = (
   for (const slice of cloudTrailEvents(bytes)) {
     event++
     try {
-      const { draft, cut } = draftOf(slice, stream)
+      const { draft, cut } = mapEvent(slice, stream)
       drafts.push({ event, draft })
       for (const name of cut) cuts.set(name, (cuts.get(name) ?? 0) + 1)
     } catch (error) {

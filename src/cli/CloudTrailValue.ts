@@ -26,9 +26,12 @@ export const hashText = (text: string): string => b3Text(utf8(text))
 // Anonymized logs hold quads such as 08.1.250.216, which no parser takes for an address.
 const dottedQuad = /^\d{1,3}(\.\d{1,3}){3}$/
 
+/** How every address begins; only one of version 6 begins with a letter. */
+const mayBeAddress = /^(?:\d|\[|[\da-fA-F]{0,4}:)/
+
 /** An IPv4 or IPv6 address, with a port, in brackets, or as a network of one host. */
 const isAddress = (text: string): boolean => {
-  if (text.length > 64 || !/[.:]/.test(text)) return false
+  if (text.length > 64 || !mayBeAddress.test(text) || !/[.:]/.test(text)) return false
   const bare = text.replace(/\/(32|128)$/, "")
   const host = bare.replace(/^\[(.*)\](:\d{1,5})?$/, "$1").replace(/%[\w.-]+$/, "")
   return dottedQuad.test(host.replace(/:\d{1,5}$/, "")) || isIP(host) !== 0
@@ -52,6 +55,10 @@ const personKey = new RegExp(
     "rolesessionname|sourceidentity|nameid|instanceosuser|osuser)$",
 )
 
+/** What every text that `secretValue` matches holds; it costs less to look for. */
+const mayBeSecret = (text: string): boolean =>
+  text.includes("-----") || text.includes("=") || /^b/i.test(text)
+
 const plainKey = (key: string): string => key.toLowerCase().replace(/[^a-z0-9]/g, "")
 
 /** A unique id of AWS, or an account number. */
@@ -69,23 +76,30 @@ const personArn = /^(arn:[^\s]*:(?:user|federated-user|assumed-role\/[^/\s]+)\/)
 
 /** An ARN of a user or a session, with the name of the person as its hash. */
 const arn = (text: string): string =>
-  text.replace(personArn, (_, before: string, name: string) => `${before}${hashText(name)}`)
+  text.startsWith("arn:")
+    ? text.replace(personArn, (_, before: string, name: string) => `${before}${hashText(name)}`)
+    : text
+
+/** Units: bytes of UTF-8. */
+const bytesOf = (codePoint: number): number =>
+  codePoint < 0x80 ? 1 : codePoint < 0x800 ? 2 : codePoint < 0x10000 ? 3 : 4
 
 /** The beginning of a long string and how many bytes follow, as `…+123`. */
 const shorten = (text: string): string => {
   // A UTF-16 unit is at most three bytes of UTF-8.
   if (text.length * 3 <= stringBytesMax) return text
-  const bytes = utf8(text)
-  if (bytes.length <= stringBytesMax) return text
-  let kept = ""
+  const bytes = Buffer.byteLength(text)
+  if (bytes <= stringBytesMax) return text
+  let end = 0
   let size = 0
   for (const char of text) {
-    size += utf8(char).length
-    if (size > keptBytes) break
-    kept += char
+    const more = bytesOf(char.codePointAt(0) ?? 0)
+    if (size + more > keptBytes) break
+    size += more
+    end += char.length
   }
   // NFC is closed under substrings, and the ellipsis composes with nothing.
-  return `${kept}…+${bytes.length - utf8(kept).length}`
+  return `${text.slice(0, end)}…+${bytes - size}`
 }
 
 /** Who acted, as names that may come back inside other members (session ids, for one). */
@@ -122,15 +136,41 @@ export const namesOf = (identity: JsonObject | undefined): Names => {
 /** One string of the event, cleaned and shortened. */
 export const cleanString = (text: string, names: Names = []): string => {
   if (isAddress(text)) return ipMark
-  if (secretValue.test(text)) return secretMark
+  if (mayBeSecret(text) && secretValue.test(text)) return secretMark
   const known = principal(text) ?? arn(text)
   const anonymous = known.includes("@") ? known.replace(email, (match) => hashText(match)) : known
-  return shorten(names.reduce(withoutName, anonymous))
+  return shorten(names.length === 0 ? anonymous : names.reduce(withoutName, anonymous))
 }
 
-const cleanKey = (key: string, names: Names): string => {
+/** What a key says of its member, and what stands for it where it holds no name. */
+interface KeyRule {
+  readonly cleaned: string
+  readonly isSecret: boolean
+  readonly isPerson: boolean
+}
+
+/** Events share their keys; a map that strange ones filled begins anew. */
+const keyRules = new Map<string, KeyRule>()
+const keyRulesMax = 4096
+
+const ruleOf = (key: string): KeyRule => {
+  const known = keyRules.get(key)
+  if (known !== undefined) return known
   const isLong = utf8(key).length > keyBytesMax
-  return isLong || cleanString(key, names) !== key ? hashText(key) : key
+  const plain = plainKey(key)
+  const rule = {
+    cleaned: isLong || cleanString(key) !== key ? hashText(key) : key,
+    isSecret: secretKey.test(plain),
+    isPerson: personKey.test(plain),
+  }
+  if (keyRules.size >= keyRulesMax) keyRules.clear()
+  keyRules.set(key, rule)
+  return rule
+}
+
+const cleanKey = (key: string, { cleaned }: KeyRule, names: Names): string => {
+  if (cleaned !== key || !names.some((name) => key.includes(name))) return cleaned
+  return cleanString(key, names) === key ? key : hashText(key)
 }
 
 /** A name, or a list of names, by hash. */
@@ -139,11 +179,8 @@ const hashTexts = (value: Json): Json => {
   return Array.isArray(value) ? value.map(hashTexts) : value
 }
 
-const cleanMember = (key: string, value: Json, names: Names, level: number): Json => {
-  const plain = plainKey(key)
-  if (secretKey.test(plain)) return secretMark
-  return cleanValue(personKey.test(plain) ? hashTexts(value) : value, names, level)
-}
+const cleanMember = (rule: KeyRule, value: Json, names: Names, level: number): Json =>
+  rule.isSecret ? secretMark : cleanValue(rule.isPerson ? hashTexts(value) : value, names, level)
 
 const cleanItems = (
   items: ReadonlyArray<Json>,
@@ -160,7 +197,8 @@ export const cleanObject = (object: JsonObject, names: Names, level = 1): JsonOb
   for (const key of Object.keys(object)) {
     const value = object[key]
     if (value === null || value === undefined) continue
-    out[cleanKey(key, names)] = cleanMember(key, value, names, level + 1)
+    const rule = ruleOf(key)
+    out[cleanKey(key, rule, names)] = cleanMember(rule, value, names, level + 1)
   }
   return out
 }

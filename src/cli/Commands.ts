@@ -9,6 +9,7 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
+import { configCommand } from "./ConfigCommand.ts"
 import { type Execute, executor } from "./Execute.ts"
 import * as Globals from "./Globals.ts"
 import type { Host } from "./Host.ts"
@@ -29,6 +30,20 @@ const time = (name: string, alias: string, description: string) =>
 
 const given = <A>(option: Option.Option<A>): A | undefined => Option.getOrUndefined(option)
 
+/** A whole number from 1, in digits and nothing else. */
+const counting = (name: string, description: string) =>
+  Flag.String(name).pipe(
+    Flag.withMetavar("N"),
+    Flag.withDescription(description),
+    Flag.filterMap(
+      (text) => {
+        const value = /^[1-9]\d{0,15}$/.test(text) ? Number(text) : 0
+        return Number.isSafeInteger(value) && value > 0 ? Option.some(value) : Option.none()
+      },
+      () => "a whole number from 1 on, in digits",
+    ),
+  )
+
 const switchOn = (name: string, description: string) =>
   Flag.Boolean(name).pipe(
     Flag.withoutNegation,
@@ -48,6 +63,8 @@ const keys = Flag.String("key").pipe(
 )
 
 const trust = optionalFile("trust", "The keys to believe; nothing is trusted without it or --key")
+
+const integrity = switchOn("integrity", "Chain and roots only, no signatures: intact or invalid")
 
 const require = Flag.Literals("require", ["signed", "checkpointed"]).pipe(
   Flag.withDescription("What must cover a record"),
@@ -134,16 +151,8 @@ const showCommand = (execute: Execute, program: string) =>
     {
       stream: optionalText("stream", "Only this stream"),
       writer: optionalText("writer", "Only this writer"),
-      fromSeq: Flag.Int("from-seq").pipe(
-        Flag.withMetavar("N"),
-        Flag.withDescription("Only records from this seq on"),
-        Flag.withDefault(1),
-      ),
-      limit: Flag.Int("limit").pipe(
-        Flag.withMetavar("N"),
-        Flag.withDescription("At most this many records"),
-        Flag.optional,
-      ),
+      fromSeq: counting("from-seq", "Only records from this seq on").pipe(Flag.withDefault(1)),
+      limit: counting("limit", "At most this many records").pipe(Flag.optional),
       since: time("since", "from", "Not before"),
       until: time("until", "to", "Not after"),
       kind: optionalText("kind", "Only this kind"),
@@ -183,7 +192,7 @@ const verifyCommand = (execute: Execute, program: string) =>
     {
       trust,
       key: keys,
-      integrity: switchOn("integrity", "Chain and roots only, no signatures: intact or invalid"),
+      integrity,
       require,
       expectHead: Flag.String("expect-head").pipe(
         Flag.withMetavar("FILE"),
@@ -234,10 +243,12 @@ const rangeCommand = (execute: Execute, program: string) =>
       to: time("to", "until", "Last moment"),
       trust,
       key: keys,
+      integrity,
     },
     (input) =>
       execute(
         {
+          integrity: input.integrity,
           from: given(input.from),
           to: given(input.to),
           trust: given(input.trust),
@@ -274,7 +285,7 @@ const proveCommand = (execute: Execute, program: string) =>
     {
       writer,
       stream,
-      seq: Flag.Int("seq").pipe(Flag.withMetavar("N"), Flag.withDescription("The record's seq")),
+      seq: counting("seq", "The record's seq"),
     },
     (input) => execute(input, async () => (await import("./commands/Prove.ts")).run),
   ).pipe(
@@ -377,7 +388,11 @@ export const makeProgram = (host: Host, outcome: (exit: number) => void) => {
   )
   return Command.make(host.name).pipe(
     Command.withDescription("A tamper-evident audit log that anyone can verify, offline"),
-    Command.withSubcommands([audit, tourCommand(execute, program)]),
+    Command.withSubcommands([
+      audit,
+      configCommand(execute, program),
+      tourCommand(execute, program),
+    ]),
     Command.withGlobalFlags(Globals.all),
   )
 }

@@ -11,6 +11,8 @@ import { resolveSettings } from "./Settings.ts"
 
 type Run<I> = (input: I, context: Context) => Promise<number>
 
+type Configure = typeof resolveSettings
+
 const promised = (
   output: Output,
   start: (signal: AbortSignal) => Promise<number>,
@@ -35,12 +37,12 @@ const promised = (
 /** Carries out commands; `outcome` gets the exit code of the one that ran. */
 export const executor =
   (host: Host, outcome: (exit: number) => void) =>
-  <I>(input: I, load: () => Promise<Run<I>>) =>
+  <I>(input: I, load: () => Promise<Run<I>>, configure: Configure = resolveSettings) =>
     Effect.gen(function* () {
       const flags = yield* Globals.read
       const output = new Output(flags.json)
       const exit = yield* promised(output, async (signal) => {
-        const settings = await resolveSettings(flags, process.env)
+        const settings = await configure(flags, process.env)
         const run = await load()
         return run(input, { host, settings, output, signal })
       })

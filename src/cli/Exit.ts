@@ -7,6 +7,7 @@
  */
 import * as Data from "effect/Data"
 import type { AuditErrorCode } from "../audit/AuditError.ts"
+import type { ConfigError } from "../config/Issue.ts"
 import type { KeyFileErrorCode } from "../custody/backend/BackendFile.ts"
 import type { EngineErrorCode } from "../engine/EngineError.ts"
 import { type RejectCode, rejects } from "../record/Reject.ts"
@@ -33,6 +34,29 @@ export class UsageError extends Data.TaggedError("UsageError")<{
   }
 }
 
+const outputReasons: Readonly<Record<string, string>> = {
+  ENOSPC: "no space left on device",
+  EDQUOT: "the quota is full",
+  EFBIG: "the file would become larger than is allowed",
+  EIO: "the device answered with an error",
+}
+
+/** What was to go to stdout could not be written. */
+export class OutputError extends Data.TaggedError("OutputError")<{
+  readonly code: "OUTPUT"
+  readonly message: string
+}> {
+  /** Names the reason that the system gave. */
+  static of(error: Error): OutputError {
+    const code = "code" in error ? String(error.code) : error.message
+    const message = `cannot write the output: ${outputReasons[code] ?? code}`
+    return new OutputError({ code: "OUTPUT", message })
+  }
+  get isRetryable(): boolean {
+    return true
+  }
+}
+
 /** The exit code, and what the code means. */
 type Row = readonly [exit: Exit, meaning: string]
 
@@ -42,6 +66,10 @@ const cli: Record<UsageError["code"], Row> = {
   USAGE: [usage, "flags or arguments that make no command"],
   CONFIG: [usage, "a configuration file, directory or variable that cannot be used"],
   INPUT: [usage, "input that cannot be read or taken apart"],
+}
+
+const output: Record<OutputError["code"], Row> = {
+  OUTPUT: [unavailable, "stdout could not be written, as on a full disk"],
 }
 
 const audit: Record<AuditErrorCode, Row> = {
@@ -65,8 +93,10 @@ const sink: Record<SinkErrorCode, Row> = {
   MODE: [usage, "a file or directory that others can reach"],
   NAME_TOO_LONG: [usage, "a folder name beyond 255 bytes"],
   NOT_FOUND: [usage, "no such file or directory"],
+  NOT_REGULAR: [invalid, "something else stands where a regular file or a folder has to be"],
   NO_SPACE: [unavailable, "the disk or the quota is full"],
   STATE_UNKNOWN: [unavailable, "an fsync failed: reopen the log to recover"],
+  TOO_LARGE: [usage, "a file larger than its bound"],
 }
 
 const keyFile: Record<KeyFileErrorCode, Row> = {
@@ -101,6 +131,11 @@ const documents: Record<DocumentErrorCode, Row> = {
   MEMBER_VALUE: [usage, "a document with a member of a wrong value"],
 }
 
+const config: Record<ConfigError["code"], Row> = {
+  CONFIG_INVALID: [usage, "a configuration that breaks its rules; all that is wrong is told"],
+  CONFIG_RESTART: [usage, "a reload that changes what only a restart can; nothing was changed"],
+}
+
 const rejected = Object.fromEntries(
   Object.entries(rejects).map(([code, [, meaning]]): [string, Row] => [code, [usage, meaning]]),
 ) as Record<RejectCode, Row>
@@ -108,6 +143,8 @@ const rejected = Object.fromEntries(
 /** Every error class that reaches a user, by the `_tag` of its errors. */
 export const errorTable: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
   UsageError: cli,
+  OutputError: output,
+  ConfigError: config,
   Rejected: rejected,
   DocumentError: documents,
   AuditError: audit,

@@ -22,7 +22,7 @@ const inFlightMax = 1024
 
 export class Feed {
   readonly #append: (draft: Draft) => Promise<AppendReceipt>
-  readonly #onAccepted: (receipt: AppendReceipt) => void
+  readonly #onAccepted: (receipt: AppendReceipt, draft: Draft) => void
   readonly failures: Array<FeedFailure> = []
   accepted = 0
   /** Drafts behind the first failure that were accepted all the same. */
@@ -32,7 +32,7 @@ export class Feed {
 
   constructor(
     append: (draft: Draft) => Promise<AppendReceipt>,
-    onAccepted: (receipt: AppendReceipt) => void,
+    onAccepted: (receipt: AppendReceipt, draft: Draft) => void,
   ) {
     this.#append = append
     this.#onAccepted = onAccepted
@@ -63,7 +63,7 @@ export class Feed {
       (receipt) => {
         this.accepted += 1
         if (at > (this.failures[0]?.at ?? at)) this.acceptedBehind += 1
-        this.#onAccepted(receipt)
+        this.#onAccepted(receipt, draft)
         this.#settle()
       },
       (error: unknown) => {

@@ -22,7 +22,9 @@ const Json = GlobalFlag.Setting("json")({
 })
 
 const Config = GlobalFlag.Setting("config")({
-  flag: text("config", "FILE", "Settings from a TOML or JSON file"),
+  flag: text("config", "FILE", "Settings from a TOML or JSON file").pipe(
+    Flag.withAlias("audit-config"),
+  ),
 })
 
 const DataDir = GlobalFlag.Setting("data-dir")({

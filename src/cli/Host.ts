@@ -44,6 +44,8 @@ export interface Host {
   readonly continueChain: (options: RoomOptions, stream: string) => Promise<Continued>
   /** `logId` is used where the data directory does not say which log it holds. */
   readonly openReplay: (options: RoomOptions, logId: string | undefined) => Promise<Replay>
+  /** From now on `act` is called for each SIGINT and SIGTERM, and nothing else is done. */
+  readonly takeSignals: (act: () => void) => void
   /** Arguments behind the program's name. */
   readonly args: ReadonlyArray<string>
   /** How the user calls this program, for commands that are to be copied. */

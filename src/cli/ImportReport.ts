@@ -11,11 +11,14 @@ export interface ImportHead {
 }
 
 export interface ImportTotals {
+  /** Records that are new in the log. */
   records: number
   refused: number
+  /** Drafts whose op_id was in the log already with the same content: no record is made. */
+  repeated: number
   /** Sealed records that were there already. */
   known: number
-  readonly files: Array<{ file: string; records: number; refused: number }>
+  readonly files: Array<{ file: string; records: number; refused: number; repeated?: number }>
   /** Events that lost a member, by member. */
   readonly cuts: Map<string, number>
   readonly refusals: Array<{ place: string; code: string; message: string }>
@@ -40,6 +43,7 @@ export const refusalsShown = 20
 export const newTotals = (): ImportTotals => ({
   records: 0,
   refused: 0,
+  repeated: 0,
   known: 0,
   files: [],
   cuts: new Map(),
@@ -51,6 +55,7 @@ const toJson = (result: ImportResult) => {
   return {
     records: totals.records,
     refused: totals.refused,
+    repeated: totals.repeated,
     known: totals.known,
     files: totals.files,
     cut: Object.fromEntries(totals.cuts),
@@ -78,7 +83,12 @@ const cutText = ({ cuts }: ImportTotals): string => {
 }
 
 const sealedText = ({ known }: ImportTotals, isSealed: boolean): string =>
-  isSealed ? `, ${count(known, "record")} were there already` : ""
+  isSealed ? `, ${count(known, "record was", "records were")} there already` : ""
+
+const repeatedText = ({ repeated }: ImportTotals): string => {
+  const drafts = count(repeated, "draft repeats", "drafts repeat")
+  return repeated === 0 ? "" : `, ${drafts} an op_id that is in the log already`
+}
 
 const toLines = (result: ImportResult): Array<string> => {
   const { totals, heads, logId, trustPath, walDir, seconds, program, isSealed } = result
@@ -88,9 +98,10 @@ const toLines = (result: ImportResult): Array<string> => {
   const rest = refused === 0 ? "" : `, ${count(refused, "line was", "lines were")} refused`
   const trust = trustPath === undefined ? "none" : shown(trustPath)
   const sealed = sealedText(totals, isSealed)
+  const repeats = repeatedText(totals)
   const time = `${seconds.toFixed(2)} s (${rate}/s)`
   return [
-    `${count(records, "record")} imported from ${from} in ${time}${sealed}${rest}`,
+    `${count(records, "record")} imported from ${from} in ${time}${sealed}${repeats}${rest}`,
     ...(cuts.size === 0 ? [] : [`cut to fit, and named in attrs.cut: ${cutText(totals)}`]),
     "",
     ...table([

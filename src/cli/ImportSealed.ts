@@ -130,6 +130,7 @@ export const importSealed = async (
   await replay?.close().catch((error: unknown) => {
     run.stop ??= error
   })
+  const wasStopped = signal.aborted
   if (replay !== undefined) {
     showImport(output, {
       totals: run.totals,
@@ -145,8 +146,8 @@ export const importSealed = async (
   }
   await output.flush()
   if (run.stop !== undefined) throw run.stop
-  if (replay === undefined && !signal.aborted) {
+  if (replay === undefined && !wasStopped) {
     throw UsageError.of("INPUT", `no sealed record was found in ${files.map(nameOf).join(", ")}`)
   }
-  return signal.aborted ? exits.aborted : exits.done
+  return wasStopped ? exits.aborted : exits.done
 }

@@ -1,7 +1,16 @@
 /**
  * Files and stdin in pieces, and in lines: whatever their size, a few pieces are in memory.
  */
-import { createReadStream, statSync } from "node:fs"
+import {
+  accessSync,
+  closeSync,
+  constants,
+  createReadStream,
+  fstatSync,
+  openSync,
+  readSync,
+  statSync,
+} from "node:fs"
 import { concat } from "../base/Bytes.ts"
 import { UsageError } from "./Exit.ts"
 
@@ -13,14 +22,22 @@ export const nameOf = (file: string): string => (file === "-" ? "stdin" : file)
 
 /** Refuses what cannot be read, before anything is written. Errors: UsageError INPUT. */
 export const demandFile = (file: string): void => {
-  if (file === "-") return
+  if (file === "-") return demandStdin()
   let isDirectory: boolean
   try {
     isDirectory = statSync(file).isDirectory()
+    accessSync(file, constants.R_OK)
   } catch (error) {
     throw unreadable(file, error)
   }
   if (isDirectory) throw UsageError.of("INPUT", `${file} is a directory, not a file`)
+}
+
+/** The platform reads a directory as if it were empty. */
+const demandStdin = (): void => {
+  if (fstatSync(0).isDirectory()) {
+    throw UsageError.of("INPUT", "stdin is a directory, not a file")
+  }
 }
 
 const reasons: Readonly<Record<string, string>> = {
@@ -30,13 +47,43 @@ const reasons: Readonly<Record<string, string>> = {
   ENOTDIR: "a part of its path is not a directory",
 }
 
-const unreadable = (file: string, error: unknown): UsageError => {
+/** Why a file could not be read, in words where there are some. */
+export const reasonOf = (error: unknown): string => {
   const code = error instanceof Error && "code" in error ? String(error.code) : "unreadable"
-  return UsageError.of("INPUT", `cannot read ${nameOf(file)}: ${reasons[code] ?? code}`)
+  return reasons[code] ?? code
+}
+
+const unreadable = (file: string, error: unknown): UsageError =>
+  UsageError.of("INPUT", `cannot read ${nameOf(file)}: ${reasonOf(error)}`)
+
+/**
+ * All of a small file, `undefined` where it is larger than `bytesMax`: a device may have no end.
+ * Errors: those of the operating system.
+ */
+export const readSmall = (file: string, bytesMax: number): Uint8Array | undefined => {
+  const fd = openSync(file, "r")
+  let bytes = new Uint8Array(Math.min(bytesMax + 1, pieceBytes))
+  try {
+    for (let size = 0; ; ) {
+      const got = readSync(fd, bytes, { offset: size })
+      if (got === 0) return bytes.subarray(0, size)
+      size += got
+      if (size > bytesMax) return undefined
+      if (size < bytes.length) continue
+      const larger = new Uint8Array(Math.min(bytesMax + 1, bytes.length * 2))
+      larger.set(bytes)
+      // It may be a secret, and the reader wipes only what it gets.
+      bytes.fill(0)
+      bytes = larger
+    }
+  } finally {
+    closeSync(fd)
+  }
 }
 
 /** The pieces of a file; ends early when `signal` aborts. Errors: UsageError INPUT. */
 export async function* readPieces(file: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  if (file === "-") demandStdin()
   const stream =
     file === "-" ? process.stdin : createReadStream(file, { highWaterMark: pieceBytes })
   const stop = (): void => void stream.destroy()

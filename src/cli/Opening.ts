@@ -4,15 +4,17 @@
  * What neither a flag nor the configuration says is as the writer's control chain declares it: a
  * command without flags must not change a log's settings.
  */
-import { existsSync } from "node:fs"
+import { accessSync, constants, existsSync, statSync } from "node:fs"
+import { dirname } from "node:path"
 import type { Declaration, FsyncPolicy, Signing } from "../audit/Declaration.ts"
 import { currentWriterId } from "../audit/LiveChain.ts"
 import { readHeads } from "../audit/Seals.ts"
+import { checkPrivate } from "../sink/Durable.ts"
 import { chainDirectory, listChain, listChains } from "../sink/Segment.ts"
-import { failureOf } from "./Exit.ts"
+import { failureOf, UsageError } from "./Exit.ts"
 import type { Host, RoomNotice, RoomOptions } from "./Host.ts"
 import type { Output } from "./Output.ts"
-import { readPassphrase, type Settings } from "./Settings.ts"
+import { demandDirectory, readPassphrase, type Settings } from "./Settings.ts"
 
 /** What a command works with. */
 export interface Context {
@@ -39,6 +41,10 @@ const declaredOf = (walDir: string, writerId: string): Declaration | undefined =
   return Array.isArray(heads) ? heads.at(-1)?.declared : undefined
 }
 
+/** How the log will sign, `undefined` for the library's default. */
+export const effectiveSigning = (settings: Settings, wishes: Wishes): Signing | undefined =>
+  wishes.signing ?? settings.signing ?? declaredOf(settings.walDir, wishes.writerId)?.signing
+
 const noticeText = (notice: RoomNotice): string => {
   switch (notice.event) {
     case "warning":
@@ -58,6 +64,30 @@ const noticeText = (notice: RoomNotice): string => {
   }
 }
 
+/** Refuses a directory that is none, or cannot be made where it should be. */
+const checkPlace = (path: string, what: string, isWritten: boolean): void => {
+  let above = path
+  while (!existsSync(above) && dirname(above) !== above) above = dirname(above)
+  if (above === path) demandDirectory(path, what)
+  else if (!statSync(above).isDirectory()) {
+    const message = `the ${what} ${path} cannot be made: ${above} is not a directory`
+    throw UsageError.of("INPUT", message)
+  }
+  try {
+    if (isWritten) accessSync(above, constants.W_OK | constants.X_OK)
+  } catch {
+    throw UsageError.of("INPUT", `the ${what} ${path} cannot be written: permission denied`)
+  }
+}
+
+/** A log must not begin where it cannot go on. Errors: UsageError; SinkError MODE. */
+const checkPlaces = ({ dataDir, walDir, exportDir }: Settings): void => {
+  checkPlace(dataDir, "data directory", true)
+  checkPlace(walDir, "WAL directory", true)
+  checkPlace(exportDir, "export directory", false)
+  if (existsSync(walDir)) checkPrivate(walDir)
+}
+
 /** Runs `use` with options for the library; a passphrase that was read is wiped behind it. */
 export const withRoomOptions = async <A>(
   { settings, output }: Context,
@@ -65,8 +95,9 @@ export const withRoomOptions = async <A>(
   use: (options: RoomOptions) => Promise<A>,
 ): Promise<A> => {
   const { dataDir, walDir, exportDir, engine, passphraseFile } = settings
+  checkPlaces(settings)
   const declared = declaredOf(walDir, wishes.writerId)
-  const signing = wishes.signing ?? settings.signing ?? declared?.signing
+  const signing = effectiveSigning(settings, wishes)
   const fsync = wishes.fsync ?? settings.fsync ?? declared?.fsync
   const passphrase = passphraseFile === undefined ? undefined : readPassphrase(passphraseFile)
   try {

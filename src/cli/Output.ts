@@ -2,14 +2,24 @@
  * What a command prints: results on stdout, everything else on stderr.
  *
  * - stdout is written in pieces and waited for when its reader is slow.
- * - A reader that went away is no error: the command is told by `broken` and ends quietly.
+ * - A reader that went away is no error: the command is told by `broken` and ends quietly. Any
+ *   other failure ends the command as well, and is told at its end.
  * - Colour only where a person looks (a terminal, NO_COLOR not set).
  */
-import { once } from "node:events"
 import type { Writable } from "node:stream"
+import { OutputError } from "./Exit.ts"
 
 /** Why the command was aborted when nobody reads stdout any more. */
 export class BrokenPipe extends Error {}
+
+/** Whether the reader of stdout went away. */
+export const isGone = (error: Error): boolean =>
+  "code" in error && ["EPIPE", "ECONNRESET"].includes(String(error.code))
+
+const print = (piece: string | Uint8Array): Promise<Error | undefined> =>
+  new Promise((done) => {
+    process.stdout.write(piece, (error) => done(error ?? undefined))
+  })
 
 const pieceCharacters = 1 << 16
 
@@ -22,7 +32,7 @@ const isTerminal = (stream: Writable): boolean => "isTTY" in stream && stream.is
 export class Output {
   readonly isJson: boolean
   readonly isTty: boolean
-  /** Aborts with BrokenPipe when stdout is closed by its reader. */
+  /** Aborts with BrokenPipe, or with OutputError, when stdout takes no more. */
   readonly broken = new AbortController()
   readonly #hasColor: boolean
   #pending = ""
@@ -31,12 +41,6 @@ export class Output {
     this.isJson = isJson
     this.isTty = isTerminal(process.stderr)
     this.#hasColor = isTerminal(process.stdout) && (process.env.NO_COLOR ?? "") === ""
-    process.stdout.on("error", (error) => {
-      const isPipe = "code" in error && error.code === "EPIPE"
-      this.broken.abort(isPipe ? new BrokenPipe("stdout was closed") : error)
-    })
-    // Nobody can be told that stderr is gone.
-    process.stderr.on("error", () => undefined)
   }
 
   paint(paint: Paint, text: string): string {
@@ -57,7 +61,7 @@ export class Output {
     return this.#pending.length >= pieceCharacters
   }
 
-  /** Hands everything to stdout; resolves when there is room for more. */
+  /** Hands everything to stdout; resolves when it was taken, or never will be. */
   async flush(): Promise<void> {
     const text = this.#pending
     this.#pending = ""
@@ -67,10 +71,9 @@ export class Output {
   /** Bytes or text as they are. */
   async write(piece: string | Uint8Array): Promise<void> {
     if (this.broken.signal.aborted) return
-    const hasRoom = process.stdout.write(piece)
-    if (hasRoom || this.broken.signal.aborted) return
-    // A closed pipe never drains; `broken` says so.
-    await once(process.stdout, "drain", { signal: this.broken.signal }).catch(() => undefined)
+    const error = await print(piece)
+    if (error === undefined || this.broken.signal.aborted) return
+    this.broken.abort(isGone(error) ? new BrokenPipe("stdout was closed") : OutputError.of(error))
   }
 
   /** A line for people, on stderr. */

@@ -2,18 +2,22 @@
  * Where a command works and with what: flags over environment over configuration file over
  * defaults.
  *
- * The file is TOML or JSON and knows six keys: data_dir, wal.dir, export.dir, writer_id, signing,
- * fsync. An unknown key is refused: a typo in a security setting must not be read as its default.
+ * Of the file, TOML or JSON, commands use six keys: data_dir, wal.dir, export.dir, writer_id,
+ * signing.mode, wal.fsync. A key that docs/reference/config.md does not know is refused: a typo in
+ * a security setting must not be read as its default.
  * Relative paths are relative to the working directory. Source: FORMATS 11, INTERFACES, CLI.
  */
-import { readFileSync, statSync } from "node:fs"
+import { accessSync, constants, type Stats, statSync } from "node:fs"
 import { hostname, userInfo } from "node:os"
 import { join, relative } from "node:path"
 import { type FsyncPolicy, fsyncPolicies, type Signing, signings } from "../audit/Declaration.ts"
+import { isKey } from "../config/Table.ts"
 import type { EngineChoice } from "../engine/Select.ts"
 import { type Json, parse } from "../record/Canonical.ts"
 import { Rejected } from "../record/Reject.ts"
 import { UsageError } from "./Exit.ts"
+import { readSmall, reasonOf } from "./Lines.ts"
+import { nameFault } from "./Names.ts"
 
 /** Flags that every command takes. */
 export interface GlobalFlags {
@@ -65,25 +69,39 @@ const check = (path: string, table: unknown): FileSettings => {
   const fail = (what: string, hint?: string) => UsageError.of("CONFIG", `${path}: ${what}`, hint)
   if (!isTable(table)) throw fail("is not a table of settings")
   const found: Record<string, string> = {}
-  for (const [key, value] of flatten(table)) {
+  for (const [name, value] of flatten(table)) {
+    const key = name === "signing.mode" ? "signing" : name === "wal.fsync" ? "fsync" : name
+    // What only a running service needs is judged by it and by config check.
+    if (!keys.includes(key) && (isKey(key) || key.startsWith("streams."))) continue
     if (!keys.includes(key)) throw fail(`unknown key ${key}`, `known are ${keys.join(", ")}`)
     if (typeof value !== "string" || value === "") throw fail(`${key} is not a text`)
     const allowed: ReadonlyArray<string> | undefined =
       key === "signing" ? signings : key === "fsync" ? fsyncPolicies : undefined
     if (allowed?.includes(value) === false) throw fail(`${key} is none of ${allowed.join(", ")}`)
+    const fault = key === "writer_id" ? nameFault("writer_id", value) : undefined
+    if (fault !== undefined) throw fail(`writer_id ${JSON.stringify(value)} ${fault}`)
     found[key] = value
   }
   return found
 }
 
-const parseFile = async (path: string): Promise<unknown> => {
-  let bytes: Uint8Array
+/** Units: bytes. Far above any configuration or passphrase. */
+const configBytesMax = 1 << 20
+const passphraseBytesMax = 4096
+
+const readConfigured = (path: string, what: string, bytesMax: number): Uint8Array => {
+  let bytes: Uint8Array | undefined
   try {
-    bytes = readFileSync(path)
+    bytes = readSmall(path, bytesMax)
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "unreadable"
-    throw UsageError.of("CONFIG", `cannot read the configuration ${path}: ${code}`)
+    throw UsageError.of("CONFIG", `cannot read the ${what} ${path}: ${reasonOf(error)}`)
   }
+  if (bytes !== undefined) return bytes
+  throw UsageError.of("CONFIG", `the ${what} ${path} is larger than ${bytesMax} bytes`)
+}
+
+const parseFile = async (path: string): Promise<unknown> => {
+  const bytes = readConfigured(path, "configuration", configBytesMax)
   const isJson = /^\s*\{/.test(Buffer.from(bytes.subarray(0, 256)).toString("latin1"))
   try {
     if (isJson) return parse(bytes) as Json
@@ -139,17 +157,11 @@ export const defaultWriterId = (): string => {
 
 /** The passphrase in a file, without the line end. Duty: the caller wipes it. */
 export const readPassphrase = (path: string): Uint8Array => {
-  let bytes: Uint8Array
-  try {
-    bytes = readFileSync(path)
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "unreadable"
-    throw UsageError.of("CONFIG", `cannot read the passphrase file ${path}: ${code}`)
-  }
+  const bytes = readConfigured(path, "passphrase file", passphraseBytesMax)
   let end = bytes.length
   if (bytes[end - 1] === 0x0a) end -= 1
   if (bytes[end - 1] === 0x0d) end -= 1
-  // A copy: `slice` of what readFileSync gives is a view, which the wiping would reach.
+  // A copy, which the wiping does not reach.
   const passphrase = new Uint8Array(bytes.subarray(0, end))
   bytes.fill(0)
   if (passphrase.length > 0) return passphrase
@@ -158,7 +170,13 @@ export const readPassphrase = (path: string): Uint8Array => {
 
 /** Refuses what is no directory. `what` names it, as in "WAL directory". */
 export const demandDirectory = (path: string, what: string, hint?: string): void => {
-  const found = statSync(path, { throwIfNoEntry: false })
+  let found: Stats | undefined
+  try {
+    found = statSync(path, { throwIfNoEntry: false })
+    if (found?.isDirectory() === true) accessSync(path, constants.R_OK | constants.X_OK)
+  } catch (error) {
+    throw UsageError.of("INPUT", `cannot read the ${what} ${path}: ${reasonOf(error)}`)
+  }
   if (found === undefined) {
     throw UsageError.of("INPUT", `the ${what} ${path} does not exist`, hint)
   }

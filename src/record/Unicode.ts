@@ -42,4 +42,38 @@ export const allAssigned = (text: string): boolean => {
   return true
 }
 
-export const nfc = (text: string): string => text.normalize("NFC")
+const swaps = (a: string, b: string): boolean => `${a}${b}`.normalize("NFD") !== `${a}${b}`
+
+/** A mark with a combining class changes places with the lowest class or with the highest. */
+const isOrdered = (mark: string): boolean => swaps("\u0345", mark) || swaps(mark, "\u0334")
+
+/** Marks in canonical order (UAX #15): a stable sort by classes, known by their order alone. */
+const sortMarks = (marks: ReadonlyArray<string>): string => {
+  const kinds = [...new Set(marks)].sort((a, b) => Number(swaps(a, b)) - Number(swaps(b, a)))
+  const classes = new Map<string, Array<string>>()
+  let one: Array<string> = []
+  kinds.forEach((mark, index) => {
+    if (index > 0 && swaps(mark, kinds[index - 1]!)) one = []
+    classes.set(mark, one)
+  })
+  for (const mark of marks) classes.get(mark)!.push(mark)
+  return [...new Set(classes.values())].flat().join("")
+}
+
+const sortRun = (run: string): string => {
+  let text = ""
+  let marks: Array<string> = []
+  for (const mark of [...run].flatMap((char) => [...char.normalize("NFD")])) {
+    if (isOrdered(mark)) marks.push(mark)
+    else {
+      text += sortMarks(marks) + mark
+      marks = []
+    }
+  }
+  return text + sortMarks(marks)
+}
+
+/** The runtime sorts marks one by one: 24,000 in a row, which a draft may hold, take 0.3 s. */
+const longRun = /\p{M}{32,}/gu
+
+export const nfc = (text: string): string => text.replace(longRun, sortRun).normalize("NFC")

@@ -187,6 +187,23 @@ describe("bad files and directories", () => {
     expect(cut.exit).toBe(1)
     expectSentence(cut.stderr)
     expect(cut.stderr).toContain("cut.json is no whole receipt")
+    // What is no receipt is wrong input (1); a receipt that does not hold together is invalid (2).
+    const cases: ReadonlyArray<readonly [text: string, exit: number, names: RegExp]> = [
+      ["", 1, /is no whole receipt: not one JSON value/],
+      ["[]", 1, /is no whole receipt: is not an object/],
+      [stdout.replace('"seq":2', '"seq":2.5'), 1, /record\.seq: a number with a fraction/],
+      [stdout.replace('"sig":"', '"sig":"!'), 1, /sig: is not base64/],
+      [`${stdout}x`, 1, /not one JSON value/],
+      [stdout.replace("GetServed", "GetServer"), 2, /verdict: INVALID \(hash_mismatch\)/],
+    ]
+    const receipt = ["audit", "receipt", "verify", "-", "--trust", trust]
+    for (const [text, exit, names] of cases) {
+      const ended = await run(receipt, { cwd: dir, stdin: text })
+      expect([ended.exit, ended.stdout + ended.stderr]).toEqual([
+        exit,
+        expect.stringMatching(names),
+      ])
+    }
     writeFileSync(join(dir, "t.json"), '{"keys":[],"more":1,"type":"strongroom/trust/v1"}')
     const wrong = await run(["audit", "verify", "--trust", "t.json"], { cwd: dir })
     expect(wrong.exit).toBe(1)
@@ -274,7 +291,7 @@ describe("secrets", () => {
     const none = await run([...args, "--passphrase-file", "none"], { cwd, stdin })
     expect([none.exit, none.stderr]).toEqual([
       1,
-      "strongroom: cannot read the passphrase file none: ENOENT\n",
+      "strongroom: cannot read the passphrase file none: no such file\n",
     ])
   })
 })

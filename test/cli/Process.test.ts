@@ -15,6 +15,21 @@ const verify = (dir: string, ...flags: ReadonlyArray<string>) =>
   run(["audit", "verify", "--trust", ".strongroom/trust.json", "--json", ...flags], { cwd: dir })
 
 describe("signals", () => {
+  // Until the platform itself runs nothing of ours can be called; then main.ts comes first.
+  const tellsWhenUp = { NODE_OPTIONS: "--import=data:text/javascript,process._rawDebug('up')" }
+
+  it.each([75, 150, 300])("SIGTERM %i ms after the first line ends with 130", async (ms) => {
+    const dir = withBig()
+    const starting = start([...acking, "--fsync", "always"], { cwd: dir, env: tellsWhenUp })
+    const { child } = starting
+    await new Promise((done) => child.stderr?.once("data", done))
+    await new Promise((done) => setTimeout(done, ms))
+    starting.child.kill("SIGTERM")
+    const { exit, stderr } = await starting.ended
+    expect(exit, stderr).toBe(130)
+    expect(stderr).not.toMatch(/^\s+at /m)
+  })
+
   it.each(["SIGINT", "SIGTERM"] as const)(
     "%s closes the log properly, exit 130",
     async (signal) => {

@@ -6,10 +6,12 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterAll, expect } from "vitest"
 
-const main = fileURLToPath(new URL("../../supervisors/main.ts", import.meta.url))
+export const main = fileURLToPath(new URL("../../supervisors/main.ts", import.meta.url))
 
 /** A third of a start is compiling, and a suite starts the program some hundred times. */
-const compileCache = fileURLToPath(new URL("../../node_modules/.cache/compile", import.meta.url))
+export const compileCache = fileURLToPath(
+  new URL("../../node_modules/.cache/compile", import.meta.url),
+)
 
 export interface Ended {
   readonly exit: number | null

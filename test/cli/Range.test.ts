@@ -37,7 +37,7 @@ describe("audit range", () => {
     const { dir, moments } = await exportedLog()
     const [, middle = 0] = moments
     const args = ["audit", "range", "--from", `${middle - 1}`, "--to", `${middle}`, "--json"]
-    const { exit, stdout, stderr } = await run(args, { cwd: dir })
+    const { exit, stdout, stderr } = await run([...args, "--integrity"], { cwd: dir })
     expect(exit, stderr).toBe(0)
     const { verdict, chains } = JSON.parse(stdout)
     expect(verdict).toBe("intact")
@@ -50,6 +50,24 @@ describe("audit range", () => {
     expect(chain.checkpoints).toMatchObject([{ range: [52, 101], rebuilt: true }])
     const trusted = await run([...args, "--trust", ".strongroom/trust.json"], { cwd: dir })
     expect([trusted.exit, JSON.parse(trusted.stdout).verdict]).toEqual([0, "valid"])
+  })
+
+  it("is unknown without anchors, and says what to type; intact only when asked", async () => {
+    const { dir } = await exportedLog()
+    const all = ["audit", "range", "--from", "0", "--to", "99999999999999"]
+    const none = ["audit", "range", "--from", "0", "--to", "1"]
+    for (const args of [all, none]) {
+      const bare = await run(args, { cwd: dir })
+      expect([bare.exit, bare.stderr]).toEqual([3, ""])
+      expect(bare.stdout).toContain("verdict: UNKNOWN (no trust anchor was given)")
+      expect(bare.stdout).toContain(
+        "--export-dir .strongroom/export --trust .strongroom/trust.json",
+      )
+    }
+    const asked = await run([...none, "--integrity"], { cwd: dir })
+    expect([asked.exit, asked.stdout]).toEqual([0, expect.stringContaining("verdict: INTACT")])
+    const both = await run([...none, "--integrity", "--key", "ed25519:00"], { cwd: dir })
+    expect([both.exit, both.stdout]).toEqual([1, ""])
   })
 
   it("finds damage inside the window, and needs both ends", async () => {

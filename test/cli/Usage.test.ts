@@ -1,7 +1,13 @@
+import { spawnSync } from "node:child_process"
 import { existsSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "vitest"
-import { expectSentence, folder, run } from "./Program.ts"
+import { expectSentence, folder, main, run } from "./Program.ts"
+
+const here = fileURLToPath(import.meta.url)
+const importing = ["audit", "import", "-", "--format", "jsonl"]
+const verifying = ["audit", "verify", "--wal-dir", "."]
 
 const fails = async (args: ReadonlyArray<string>, exit: number, names: RegExp): Promise<void> => {
   const cwd = folder()
@@ -54,8 +60,43 @@ describe("wrong usage is one sentence and exit 1", () => {
       ["audit", "verify", "--wal-dir", ".", "--since", "2", "--until", "1"],
       /behind/,
     ],
+    [
+      "a writer with a /",
+      [...importing, "--writer", "a/b"],
+      /--writer "a\/b" .*writer_id: has a \//,
+    ],
+    ["a writer too long for a folder", [...importing, "--writer", "ä".repeat(60)], /255 bytes/],
+    [
+      "a stream with a control character",
+      [...importing, "--stream", "a\u0007"],
+      /--stream.*control/,
+    ],
+    ["a WAL below a file", [...importing, "--wal-dir", `${here}/x`], /cannot be made/],
+    ["an export below a file", [...importing, "--export-dir", `${here}/x`], /cannot be made/],
+    ["a data directory that is a file", [...importing, "--data-dir", here], /is not a directory/],
+    [
+      "a passphrase without an end",
+      [...importing, "--passphrase-file", "/dev/zero"],
+      /larger than/,
+    ],
+    ["a trust file without an end", [...verifying, "--trust", "/dev/zero"], /larger than/],
+    ["a configuration that is a folder", [...verifying, "--config", "."], /it is a directory/],
+    ["two words for one file", ["audit", "receipt", "verify", "a", "b"], /b/],
     ["a wrong trust file", ["audit", "verify", "--wal-dir", ".", "--trust", "no.json"], /no\.json/],
   ])("%s", (_, args, names) => fails(args, 1, names))
+
+  it.each(["-1", "0", "1.5", "1e9", "abc", "", "99999999999999999999"])(
+    "a count that is none: %j",
+    (text) => fails(["audit", "show", "--limit", text], 1, /--limit/),
+  )
+
+  it("stdin that is a folder is no empty file", async () => {
+    const cwd = folder()
+    const script = `"${process.execPath}" "${main}" audit import - --format jsonl < .`
+    const { status, stderr } = spawnSync("bash", ["-c", script], { cwd, encoding: "utf8" })
+    expect([status, stderr]).toEqual([1, "strongroom: stdin is a directory, not a file\n"])
+    expect(existsSync(join(cwd, ".strongroom"))).toBe(false)
+  })
 
   it("tells an error as JSON with --json", async () => {
     const { exit, stdout, stderr } = await run(["audit", "verify", "--wal-dir", "no", "--json"])
@@ -86,6 +127,7 @@ describe("configuration", () => {
   })
 
   it.each([
+    ["a wrong writer", "c.toml", 'writer_id = "a/b"\n', /c\.toml: writer_id "a\/b" has a \//],
     ["an unknown key", "c.toml", 'data_dri = "d"\n', /c\.toml: unknown key data_dri/],
     ["a wrong value", "c.toml", 'fsync = "sometimes"\n', /fsync is none of always/],
     ["no TOML", "c.toml", "data_dir = \n", /c\.toml is no TOML/],
@@ -95,6 +137,14 @@ describe("configuration", () => {
     expect(ended.exit).toBe(1)
     expect(JSON.parse(ended.stderr).error.message).toMatch(names)
     expect(existsSync(join(cwd, ".strongroom"))).toBe(false)
+  })
+
+  it("may hold what only a running service uses", async () => {
+    const toml =
+      'writer_id = "svc"\nworkers = 2\nsigning.mode = "record"\nstreams.s.queue_depth = 9\n'
+    const { ended } = await withConfig("c.toml", toml)
+    expect(ended.exit, ended.stderr).toBe(0)
+    expect(JSON.parse(ended.stdout).heads[0].writer_id).toBe("svc")
   })
 
   it("refuses a forced engine that is unknown, and takes it from the environment", async () => {

@@ -7,6 +7,24 @@ import { judge, parseAnswers } from "./Claims.ts"
 import { readLedger } from "./Ledger.ts"
 import { countGroups, formatPage, formatTable } from "./Page.ts"
 
+const usage = [
+  "npm run conformance",
+  "",
+  "Runs every test, prints for each group of the ledger the rows that a passing test proves, and",
+  "writes docs/reference/conformance.md. It takes no arguments and some minutes.",
+].join("\n")
+
+const given = process.argv.slice(2)
+if (given.length > 0) {
+  const isHelp = given.every((word) => word === "--help" || word === "-h")
+  if (isHelp) console.log(usage)
+  else
+    console.error(
+      `unknown argument "${given.find((word) => !/^(--help|-h)$/.test(word))}"\n\n${usage}`,
+    )
+  process.exit(isHelp ? 0 : 1)
+}
+
 const page = join(root, "docs", "reference", "conformance.md")
 
 process.chdir(root)

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
 import { concat } from "../../src/base/Bytes.ts"
 import { b3, formatHash } from "../../src/base/Hash.ts"
@@ -57,5 +58,37 @@ describe("chain.json", () => {
       roots.add(formatHash(root(flipped)))
     }
     expect(roots.size).toBe(1 + range.length / 32)
+  })
+})
+
+describe("the vectors of the seeds: canonical form, records, chain, tree", () => {
+  const files = ["canonical", "records", "chain", "merkle"] as const
+  const read = (name: string): unknown =>
+    JSON.parse(readFileSync(new URL(`../vectors/${name}.json`, import.meta.url), "utf8"))
+
+  /** Every member and text in a value, by the way to it. */
+  const walk = (value: unknown, path: string): Array<readonly [string, string]> => {
+    if (typeof value === "string") return [[path, value]]
+    if (value === null || typeof value !== "object") return []
+    return Object.entries(value).flatMap(([key, held]) => [
+      [`${path}.${key}`, key] as const,
+      ...walk(held, `${path}.${key}`),
+    ])
+  }
+
+  const isSignature = (text: string): boolean =>
+    /^(sigs?|signatures?|cosignatures|envelopes?)$/.test(text) ||
+    // 64 bytes of Ed25519 in base64 or hex, alone or inside.
+    /(^|[^A-Za-z0-9+/])[A-Za-z0-9+/]{86}==/.test(text) ||
+    /(^|[^0-9a-f])[0-9a-f]{128,}/.test(text)
+
+  it.each(files)("%s.json holds no signature bytes [A-329]", (name) => {
+    const found = walk(read(name), name)
+    expect(found.length).toBeGreaterThan(100)
+    expect(found.filter(([, text]) => isSignature(text))).toEqual([])
+  })
+
+  it.each(["signatures", "wal"])("and %s.json, which is about signatures, does", (name) => {
+    expect(walk(read(name), name).some(([, text]) => isSignature(text))).toBe(true)
   })
 })

@@ -1,10 +1,10 @@
 /** `audit continue`: a successor for a damaged chain. */
 import { existsSync } from "node:fs"
 import { currentWriterId } from "../../audit/LiveChain.ts"
-import { checkStream, checkWriterId } from "../../record/Name.ts"
 import { chainDirectory } from "../../sink/Segment.ts"
 import { exits, UsageError } from "../Exit.ts"
 import { findingLines } from "../Findings.ts"
+import { checkNames } from "../Names.ts"
 import { baseWriter, type Context, withRoomOptions } from "../Opening.ts"
 import { demandDirectory } from "../Settings.ts"
 
@@ -15,8 +15,7 @@ export interface ContinueInput {
 
 const demandChain = ({ settings, host }: Context, { writer, stream }: ContinueInput): string => {
   const { walDir } = settings
-  checkWriterId(writer)
-  checkStream(stream)
+  checkNames({ writer, stream })
   demandDirectory(walDir, "WAL directory")
   if (!existsSync(chainDirectory(walDir, writer, stream))) {
     const hint = `${host.program} audit verify lists what is there`

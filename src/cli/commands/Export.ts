@@ -3,6 +3,7 @@
  */
 import type { Exported } from "../../audit/Export.ts"
 import { exits, UsageError } from "../Exit.ts"
+import { checkNames } from "../Names.ts"
 import { type Context, withRoomOptions, writersIn } from "../Opening.ts"
 import { count, table } from "../Output.ts"
 import { demandDirectory, shown } from "../Settings.ts"
@@ -48,6 +49,7 @@ const show = ({ output, settings, host }: Context, exported: ReadonlyArray<Expor
 /** Errors: UsageError; those of the library. */
 export const run = async (input: ExportInput, context: Context): Promise<number> => {
   const { settings, output, signal } = context
+  checkNames({ writer: input.writer })
   demandDirectory(settings.walDir, "WAL directory", "there is nothing to export: import first")
   const all = writersIn(settings.walDir)
   const writers = input.writer === undefined ? all : all.filter((id) => id === input.writer)

@@ -9,14 +9,18 @@
 import { controlStream } from "../../audit/AuditLog.ts"
 import type { FsyncPolicy, Signing } from "../../audit/Declaration.ts"
 import type { Level } from "../../audit/Progress.ts"
+import { selectEngine } from "../../engine/Select.ts"
 import { Acks } from "../Acks.ts"
 import { cloudTrailEvents, type Item, jsonLines, type Taken } from "../Drafts.ts"
-import { exits, UsageError } from "../Exit.ts"
+import { exits, OutputError, UsageError } from "../Exit.ts"
 import { Feed, type FeedFailure, isRefusal } from "../Feed.ts"
 import type { Room } from "../Host.ts"
 import { type ImportTotals, newTotals, refusalsShown, showImport } from "../ImportReport.ts"
 import { demandFile, nameOf } from "../Lines.ts"
-import { type Context, withRoomOptions } from "../Opening.ts"
+import { checkNames } from "../Names.ts"
+import { type Context, effectiveSigning, withRoomOptions } from "../Opening.ts"
+import { BrokenPipe } from "../Output.ts"
+import { Repeats } from "../Repeats.ts"
 import { defaultWriterId } from "../Settings.ts"
 
 export interface ImportInput {
@@ -45,7 +49,16 @@ const checkInput = (input: ImportInput): void => {
     const own = "sealed records keep their own writer and stream and give no acknowledgements"
     throw wrong(`--stream, --writer and --acks do not go with --format sealed: ${own}`)
   }
+  checkNames(input)
   for (const file of files) demandFile(file)
+}
+
+/** Why the import ends before its files do, and the exit code of that. */
+const endedEarly = ({ signal }: Context): string | undefined => {
+  if (!signal.aborted) return undefined
+  const { reason } = signal
+  const isOutput = reason instanceof BrokenPipe || reason instanceof OutputError
+  return isOutput ? "stopped: stdout takes no more acknowledgements" : "stopped by a signal"
 }
 
 /** Why an import ended before its files did. */
@@ -68,16 +81,21 @@ class Run {
     this.#input = input
     const acks = input.acks ? new Acks(input.level ?? "durable", context.output) : undefined
     this.#acks = acks
+    // Opening has opened every chain that this writer has.
+    const repeats = new Repeats(room.heads())
     this.#feed = new Feed(
       (draft) => room.append(draft),
-      (receipt) => acks?.add(receipt),
+      (receipt, draft) => {
+        if (repeats.isRepeat(draft, receipt)) this.totals.repeated += 1
+        acks?.add(receipt)
+      },
     )
   }
 
   async file(file: string): Promise<void> {
-    const tally = { file: nameOf(file), records: 0, refused: 0 }
+    const tally = { file: nameOf(file), records: 0, refused: 0, repeated: 0 }
     this.totals.files.push(tally)
-    const before = this.#feed.accepted
+    const { records, repeated, refused } = this.totals
     for await (const items of this.#items(file)) {
       await this.#take(items, file)
       if (this.stop !== undefined || this.#context.signal.aborted) break
@@ -85,9 +103,10 @@ class Run {
     await this.#feed.drain()
     this.#lookAtFailures(file)
     if (this.#feed.failures.length > 0) this.#sayWhere(file)
-    tally.records = this.#feed.accepted - before
-    tally.refused = this.totals.refused - this.totals.files.slice(0, -1).reduce(refusedSum, 0)
-    this.totals.records = this.#feed.accepted
+    this.totals.records = this.#feed.accepted - this.totals.repeated
+    tally.records = this.totals.records - records
+    tally.repeated = this.totals.repeated - repeated
+    tally.refused = this.totals.refused - refused
   }
 
   async acknowledge(): Promise<void> {
@@ -102,9 +121,10 @@ class Run {
     const { signal } = this.#context
     if (format === "jsonl") return jsonLines(file, stream, signal)
     const { cuts } = this.totals
-    const onCut = (member: string, events: number): void =>
-      void cuts.set(member, (cuts.get(member) ?? 0) + events)
-    return cloudTrailEvents(file, stream, onCut, signal)
+    const onCut = (member: string): void => void cuts.set(member, (cuts.get(member) ?? 0) + 1)
+    // The room has told already where the native engine is not there.
+    const engine = selectEngine(this.#context.settings.engine, () => undefined)
+    return cloudTrailEvents(file, { stream, engine, onCut }, signal)
   }
 
   async #take(items: ReadonlyArray<Item>, file: string): Promise<void> {
@@ -170,8 +190,6 @@ class Run {
   }
 }
 
-const refusedSum = (sum: number, { refused }: { refused: number }): number => sum + refused
-
 /** Settles what was taken; the first thing that goes wrong is kept. */
 const settle = async (run: Run, room: Room): Promise<void> => {
   for (const step of [() => room.flush(), () => room.checkpoint(), () => run.acknowledge()]) {
@@ -187,6 +205,10 @@ const importDrafts = async (context: Context, input: ImportInput): Promise<numbe
   const { host, output, settings, signal } = context
   const writerId = input.writer ?? settings.writerId ?? defaultWriterId()
   const wishes = { writerId, signing: input.signing, fsync: input.fsync }
+  if (input.level === "signed" && effectiveSigning(settings, wishes) === "checkpoint") {
+    const message = "--level signed is never reached: this log signs checkpoints only"
+    throw UsageError.of("USAGE", message, "give --level checkpointed, or --signing batch")
+  }
   const room = await withRoomOptions(context, wishes, host.openRoom)
   const begun = performance.now()
   const run = new Run(context, input, room)
@@ -204,6 +226,7 @@ const importDrafts = async (context: Context, input: ImportInput): Promise<numbe
   await room.close().catch((error: unknown) => {
     run.stop ??= { place: "closing the log", error }
   })
+  const early = endedEarly(context)
   showImport(output, {
     totals: run.totals,
     heads,
@@ -217,9 +240,8 @@ const importDrafts = async (context: Context, input: ImportInput): Promise<numbe
   })
   await output.flush()
   if (run.stop !== undefined) throw run.stop.error
-  if (signal.aborted)
-    output.note(`stopped by a signal: ${run.totals.records} records are in the log`)
-  return signal.aborted ? exits.aborted : exits.done
+  if (early !== undefined) output.note(`${early}: ${run.totals.records} records are in the log`)
+  return early === undefined ? exits.done : exits.aborted
 }
 
 /** Errors: UsageError; those of the library. */

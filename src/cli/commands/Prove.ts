@@ -6,6 +6,7 @@ import { formatReceipt } from "../../audit/Receipt.ts"
 import { selectEngine } from "../../engine/Select.ts"
 import { chainDirectory } from "../../sink/Segment.ts"
 import { exits, UsageError } from "../Exit.ts"
+import { checkNames } from "../Names.ts"
 import type { Context } from "../Opening.ts"
 import { rootOf } from "./Verify.ts"
 
@@ -18,9 +19,9 @@ export interface ProveInput {
 /** Errors: UsageError; AuditError NOT_FOUND, TAMPER; SinkError. */
 export const run = async (input: ProveInput, context: Context): Promise<number> => {
   const { settings, output } = context
+  checkNames(input)
   const { root } = rootOf(settings)
   const { writer: writerId, stream, seq } = input
-  if (seq < 1) throw UsageError.of("USAGE", "--seq counts from 1")
   if (!existsSync(chainDirectory(root, writerId, stream))) {
     const hint = `${context.host.program} audit show lists what is there`
     throw UsageError.of("INPUT", `there is no chain ${writerId} / ${stream} in ${root}`, hint)

@@ -2,6 +2,7 @@
  * `audit range`: chain and roots of a window, derived again from an export (or WAL) directory.
  */
 
+import type { Verdict } from "../../audit/Finding.ts"
 import { type RangeReport, rangeStream } from "../../audit/Range.ts"
 import { finish, joinReports, type VerifyOptions } from "../../audit/Verify.ts"
 import { selectEngine } from "../../engine/Select.ts"
@@ -11,14 +12,15 @@ import { UsageError } from "../Exit.ts"
 import { exitOf, findingLines, verdictLine, withoutKeys } from "../Findings.ts"
 import type { Context } from "../Opening.ts"
 import { count, short, table } from "../Output.ts"
-import { demandDirectory } from "../Settings.ts"
-import { windowOf } from "./Verify.ts"
+import { demandDirectory, shown } from "../Settings.ts"
+import { ownTrust, windowOf } from "./Verify.ts"
 
 export interface RangeInput {
   readonly from: string | undefined
   readonly to: string | undefined
   readonly trust: string | undefined
   readonly key: ReadonlyArray<string>
+  readonly integrity: boolean
 }
 
 const rootFor = ({ settings }: Context): string => {
@@ -59,6 +61,25 @@ const show = ({ output }: Context, chains: ReadonlyArray<RangeReport>): void => 
   }
 }
 
+/** What to type to get more than `unknown`. */
+const advise = ({ output, settings, host }: Context, input: RangeInput, root: string): void => {
+  const flag = settings.given.walDir ? "wal-dir" : "export-dir"
+  const window = `--from ${input.from} --to ${input.to}`
+  const command = `${host.program} audit range ${window} --${flag} ${shown(root)}`
+  output.line(
+    "Nothing is trusted by default. If you got the log's trust file from where you trust it:",
+  )
+  output.line(`  ${command} --trust ${ownTrust(settings)}`)
+  output.line("To look at chain and roots alone:")
+  output.line(`  ${command} --integrity`)
+}
+
+const reasonFor = (verdict: Verdict, hasAnchors: boolean, integrity: boolean): string => {
+  if (integrity) return "chain and roots only"
+  if (verdict !== "unknown") return ""
+  return hasAnchors ? "not everything is proven" : "no trust anchor was given"
+}
+
 const toJson = ({ stream, ...range }: RangeReport) => {
   const { writer_id, stream: name, log_id, findings } = stream
   return { writer_id, stream: name, log_id, ...range, findings }
@@ -71,12 +92,17 @@ export const run = async (input: RangeInput, context: Context): Promise<number> 
   if (window === undefined || input.from === undefined || input.to === undefined) {
     throw UsageError.of("USAGE", "--from and --to are both needed")
   }
+  const { integrity } = input
+  if (integrity && (input.trust !== undefined || input.key.length > 0)) {
+    const message = "--integrity looks at no signature, so --trust and --key do not go with it"
+    throw UsageError.of("USAGE", message)
+  }
   const trust = readAnchors(input.trust, input.key)
   const root = rootFor(context)
   const options: VerifyOptions & { window: NonNullable<VerifyOptions["window"]> } = {
     root,
     trust,
-    integrity: trust === undefined,
+    integrity,
     require: "signed",
     expectHeads: [],
     nowMs: Date.now(),
@@ -100,7 +126,8 @@ export const run = async (input: RangeInput, context: Context): Promise<number> 
     output.json({ verdict, from: window.sinceMs, to: window.untilMs, chains: chains.map(toJson) })
   else {
     show(context, chains)
-    output.line(verdictLine(output, verdict, trust === undefined ? "chain and roots only" : ""))
+    if (trust === undefined && !integrity && verdict === "unknown") advise(context, input, root)
+    output.line(verdictLine(output, verdict, reasonFor(verdict, trust !== undefined, integrity)))
   }
   await output.flush()
   return exitOf[verdict]

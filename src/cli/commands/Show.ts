@@ -10,6 +10,7 @@ import { listChains } from "../../sink/Segment.ts"
 import { exits, UsageError } from "../Exit.ts"
 import { mergedMax, mergeRecords } from "../Merge.ts"
 import { formatMoment } from "../Moment.ts"
+import { checkNames } from "../Names.ts"
 import type { Context } from "../Opening.ts"
 import type { Output } from "../Output.ts"
 import { rootOf, windowOf } from "./Verify.ts"
@@ -149,6 +150,7 @@ export const run = async (input: ShowInput, context: Context): Promise<number> =
   if (input.csv && output.isJson) {
     throw UsageError.of("USAGE", "--csv and --json were given together")
   }
+  checkNames(input)
   const { root } = rootOf(settings)
   const names = listChains(root).filter(
     ({ writerId, stream }) =>

@@ -21,6 +21,7 @@ import { verifyReceipt } from "../../audit/ReceiptVerify.ts"
 import type { LogReport } from "../../audit/Verify.ts"
 import { verifyParallel } from "../../audit/VerifyParallel.ts"
 import { frameHeadBytes } from "../../base/Limits.ts"
+import type { Engine } from "../../engine/Engine.ts"
 import { selectEngine } from "../../engine/Select.ts"
 import type { Trust } from "../../signing/Trust.ts"
 import { chainDirectory, keysDirectory, listChain } from "../../sink/Segment.ts"
@@ -60,11 +61,12 @@ class Steps {
 
   async step(title: string, lines: ReadonlyArray<string>): Promise<void> {
     this.#number += 1
-    const { output } = this.#context
+    const { output, signal } = this.#context
     const head = output.isJson ? title : output.paint("bold", title)
     const all = [`${this.#number}  ${head}`, ...lines.map((line) => `   ${line}`), ""]
     for (const line of all) output.isJson ? output.note(line) : output.line(line)
     await output.flush()
+    signal.throwIfAborted()
   }
 }
 
@@ -78,6 +80,7 @@ interface Appended {
 
 const append = async (
   room: Room,
+  engine: Engine,
   files: ReadonlyArray<string>,
   signal: AbortSignal,
 ): Promise<Appended> => {
@@ -88,11 +91,11 @@ const append = async (
   )
   let refused = 0
   let cut = 0
-  const onCut = (_member: string, events: number): void => {
-    cut += events
+  const onCut = (): void => {
+    cut += 1
   }
   for (const file of files) {
-    for await (const items of cloudTrailEvents(file, stream, onCut, signal)) {
+    for await (const items of cloudTrailEvents(file, { stream, engine, onCut }, signal)) {
       for (const item of items) {
         if (feed.isFull) await feed.room()
         if ("draft" in item) feed.push(item.draft, item.at)
@@ -181,7 +184,8 @@ export const run = async (input: TourInput, context: Context): Promise<number> =
       `key     ${room.keyId}, sealed in ${shown(join(settings.dataDir, "keys"))}`,
       `trust   ${shown(trustFile)} names the key: with it, and nothing else, anyone can verify`,
     ])
-    appended = await append(room, files, signal)
+    const engine = selectEngine(settings.engine, (line) => output.note(line))
+    appended = await append(room, engine, files, signal)
     await room.flush()
     writer = room.heads().find((head) => head.stream === stream)?.writerId ?? writerId
     await steps.step(`${count(appended.records, "event")} became records.`, [

@@ -114,11 +114,16 @@ const reasonFor = ({ verdict, records, streams }: LogReport, hasAnchors: boolean
   return hasAnchors ? "not everything is proven" : "no trust anchor was given"
 }
 
+/** The trust file that the log wrote itself, or a word in its place. */
+export const ownTrust = ({ dataDir }: Settings): string => {
+  const own = join(dataDir, "trust.json")
+  return existsSync(own) ? shown(own) : "TRUST_FILE"
+}
+
 /** What to type to get more than `unknown`. */
 const adviceLines = (context: Context, root: string, flag: string): Array<string> => {
   const { settings, host } = context
-  const own = join(settings.dataDir, "trust.json")
-  const trust = existsSync(own) ? shown(own) : "TRUST_FILE"
+  const trust = ownTrust(settings)
   const lines = [
     "Nothing is trusted by default. If you got the log's trust file from where you trust it:",
     `  ${host.program} audit verify --${flag} ${shown(root)} --trust ${trust}`,
@@ -177,12 +182,16 @@ export const run = async (input: VerifyInput, context: Context): Promise<number>
   const { settings, output, signal } = context
   const place = rootOf(settings)
   const trust = readAnchors(input.trust, input.key)
+  const expectHeads = await readExpectedHeads(input.expectHead, signal)
+  if (input.expectHead.length > 0 && expectHeads.length === 0) {
+    output.note("--expect-head names no record: nothing was acknowledged in it")
+  }
   const options: VerifyOptions = {
     root: place.root,
     trust,
     integrity: input.integrity,
     require: input.require ?? "signed",
-    expectHeads: await readExpectedHeads(input.expectHead, signal),
+    expectHeads,
     nowMs: Date.now(),
     window: windowOf(input.since, input.until),
   }
