@@ -15,6 +15,7 @@ import {
   type ChainFiles,
   type ChainName,
   chainDirectory,
+  hasLinkedChain,
   listChain,
   listChains,
   listForeign,
@@ -272,6 +273,7 @@ const leavesOpen = (stream: StreamReport): boolean =>
 
 const verdictOf = (streams: ReadonlyArray<StreamReport>, options: VerifyOptions): Verdict => {
   if (streams.some(damns)) return "invalid"
+  if (hasLinkedChain(options.root)) return "unknown"
   // With anchors there is more to say than that the chains hold together.
   if (options.integrity && options.trust === undefined) {
     return streams.some(({ findings }) => findings.some(({ kind }) => kind === "segment_missing"))

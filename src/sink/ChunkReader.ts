@@ -1,9 +1,9 @@
 /**
  * Files read in pieces of bounded size, never beyond the size that was taken at listing.
  */
-import { closeSync, readSync } from "node:fs"
+import { readSync } from "node:fs"
 import { frameBytesMax } from "../base/Limits.ts"
-import { openRegular } from "./RegularFile.ts"
+import { closeFile, openRegular } from "./RegularFile.ts"
 import { SinkError, sinkError } from "./SinkError.ts"
 
 const fill = (fd: number, buffer: Uint8Array, from: number, position: number): number => {
@@ -26,7 +26,7 @@ export const readAt = (path: string, position: number, length: number): Uint8Arr
   } catch (cause) {
     throw cause instanceof SinkError ? cause : sinkError("read", path, cause)
   } finally {
-    if (fd !== undefined) closeSync(fd)
+    if (fd !== undefined) closeFile(fd)
   }
 }
 
@@ -77,6 +77,6 @@ export class ChunkReader {
   }
 
   close(): void {
-    closeSync(this.#fd)
+    closeFile(this.#fd)
   }
 }

@@ -33,7 +33,7 @@ import {
 } from "node:fs"
 import { type FileHandle, open, unlink } from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
-import { openRegular } from "./RegularFile.ts"
+import { closeFile, openRegular } from "./RegularFile.ts"
 import { attempt, SinkError, sinkError, stateUnknown } from "./SinkError.ts"
 
 const fileMode = 0o600
@@ -51,7 +51,7 @@ export const syncDirectory = (path: string, change: () => void = () => undefined
     change()
     sync(fd, path)
   } finally {
-    closeSync(fd)
+    closeFile(fd)
   }
 }
 
@@ -69,7 +69,7 @@ export const syncFile = (path: string): void => {
   try {
     sync(fd, path)
   } finally {
-    closeSync(fd)
+    closeFile(fd)
   }
 }
 
@@ -168,7 +168,8 @@ export const writeFileDurably = async (path: string, content: Content): Promise<
       await (typeof content === "function" ? content(file) : file.writeFile(content))
       await file.sync()
     } finally {
-      await file.close()
+      // It is fsynced, or the first error is the one to tell.
+      await file.close().catch(() => undefined)
     }
     syncDirectory(dirname(path), () => renameSync(temporary, path))
   } catch (cause) {
@@ -192,22 +193,21 @@ export class AppendFile {
   }
 
   static open(path: string): AppendFile {
-    try {
-      const fd = openRegular(path, { flags: constants.O_RDWR })
-      return new AppendFile(path, fd, fstatSync(fd).size)
-    } catch (cause) {
-      throw cause instanceof SinkError ? cause : sinkError("open", path, cause)
-    }
+    return AppendFile.#opened(path, openRegular(path, { flags: constants.O_RDWR }))
   }
 
   /** For a file whose missing or empty state means the same; the caller fsyncs the directory. */
   static openOrCreate(path: string): AppendFile {
+    const flags = constants.O_RDWR | constants.O_CREAT
+    return AppendFile.#opened(path, openRegular(path, { flags, mode: fileMode }))
+  }
+
+  static #opened(path: string, fd: number): AppendFile {
     try {
-      const flags = constants.O_RDWR | constants.O_CREAT
-      const fd = openRegular(path, { flags, mode: fileMode })
       return new AppendFile(path, fd, fstatSync(fd).size)
     } catch (cause) {
-      throw cause instanceof SinkError ? cause : sinkError("open", path, cause)
+      closeFile(fd)
+      throw sinkError("open", path, cause)
     }
   }
 
@@ -254,7 +254,7 @@ export class AppendFile {
   }
 
   close(): void {
-    closeSync(this.#fd)
+    closeFile(this.#fd)
   }
 
   #flush(call: typeof fsync): Promise<void> {

@@ -35,6 +35,18 @@ const lookAt = (path: string): Stats | undefined => {
   }
 }
 
+/**
+ * Closes a descriptor. What its close reports says nothing of what was read, nor of what was fsynced
+ * before it, and the descriptor is gone all the same.
+ */
+export const closeFile = (fd: number): void => {
+  try {
+    closeSync(fd)
+  } catch {
+    // As above.
+  }
+}
+
 export interface Opening {
   /** Default: for reading. */
   readonly flags?: number
@@ -65,7 +77,7 @@ export const openRegular = (path: string, opening: Opening = {}): number => {
     if (stats.isFile()) return fd
     throw wrongKind(path, "a regular file", stats)
   } catch (cause) {
-    closeSync(fd)
+    closeFile(fd)
     throw cause instanceof SinkError ? cause : sinkError("look at", path, cause)
   }
 }

@@ -7,7 +7,7 @@
  *
  * What is no regular file is listed under its name all the same, so that nothing hides behind it.
  */
-import { closeSync, type Dirent, fstatSync, lstatSync, readdirSync, readFileSync } from "node:fs"
+import { type Dirent, fstatSync, lstatSync, readdirSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { equal } from "../base/Bytes.ts"
 import { jsonFileBytesMax, segmentHeaderBytes } from "../base/Limits.ts"
@@ -16,7 +16,7 @@ import { decodeName, encodeName } from "../record/Name.ts"
 import { readAt } from "./ChunkReader.ts"
 import { temporarySuffix } from "./Durable.ts"
 import { numberOf, segmentName, segmentNumber } from "./FileName.ts"
-import { demandFolder, kindOf, openRegular } from "./RegularFile.ts"
+import { closeFile, demandFolder, kindOf, openRegular } from "./RegularFile.ts"
 import { attempt, insteadOf, SinkError, sinkError } from "./SinkError.ts"
 
 /** A numbered file, its size at the time of listing. */
@@ -81,6 +81,16 @@ export const listChains = (root: string): Array<ChainName> =>
     })),
   )
 
+/** Whether a link stands where a chain's folder could: nobody follows it, so its records are unread. */
+export const hasLinkedChain = (root: string): boolean => {
+  const isLink = (entry: Dirent): boolean =>
+    entry.isSymbolicLink() && decodeName(entry.name) !== undefined
+  return (
+    entriesOf(root).some(isLink) ||
+    folders(root).some(({ folder }) => entriesOf(join(root, folder)).some(isLink))
+  )
+}
+
 const ours = new Set(["~keys", "~locks", "~objects"])
 
 /** What stands among the folders of one and is none of a log, one text each. */
@@ -94,15 +104,19 @@ const foreignIn = (path: string, prefix: string): Array<string> =>
       const isNamed = isOurs || decodeName(entry.name) !== undefined
       return isNamed ? [] : [`${shown}, a folder whose name is not in the encoding of FORMATS 4`]
     }
-    const stats = lstatSync(join(path, entry.name), { throwIfNoEntry: false })
+    const full = join(path, entry.name)
+    const stats = attempt("look at", full, () => lstatSync(full, { throwIfNoEntry: false }))
     return stats === undefined ? [] : [`${shown}, ${kindOf(stats)}`]
   })
 
 const foreignKeys = (root: string): Array<string> => {
   const path = keysDirectory(root)
-  if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return []
-  return readdirSync(path).flatMap((file) => {
-    const stats = lstatSync(join(path, file), { throwIfNoEntry: false })
+  const look = (at: string) =>
+    attempt("look at", at, () => lstatSync(at, { throwIfNoEntry: false }))
+  if (look(path)?.isDirectory() !== true) return []
+  const names = attempt("read the directory", path, () => readdirSync(path))
+  return names.flatMap((file) => {
+    const stats = look(join(path, file))
     const isFile = stats === undefined || stats.isFile()
     return isFile ? [] : [`${JSON.stringify(`~keys/${file}`)}, ${kindOf(stats)}`]
   })
@@ -222,7 +236,7 @@ const takeSizes = (directory: string): ChainFiles => {
 export const readSmallFile = (path: string, links?: "follow"): Uint8Array => {
   const fd = openRegular(path, { follow: links === "follow" })
   try {
-    const { size } = fstatSync(fd)
+    const { size } = attempt("look at", path, () => fstatSync(fd))
     if (size > jsonFileBytesMax) {
       const instead = { expected: "at most 64 MiB", found: `${size} bytes` }
       const message = `${path} is larger than 64 MiB`
@@ -230,7 +244,7 @@ export const readSmallFile = (path: string, links?: "follow"): Uint8Array => {
     }
     return attempt("read", path, () => readFileSync(fd))
   } finally {
-    closeSync(fd)
+    closeFile(fd)
   }
 }
 

@@ -35,7 +35,8 @@ export const copyDurably = async (from: string, to: string, hasher: Hasher): Pro
       }
       await file.sync()
     } finally {
-      await file.close()
+      // It is fsynced, or the first error is the one to tell.
+      await file.close().catch(() => undefined)
     }
     await rename(temporary, to)
   } catch (cause) {

@@ -242,7 +242,7 @@ describe("frames without a signature", () => {
 })
 
 describe("a restored copy", () => {
-  it("is replayed to its head, and all of it is verified again [A-066]", async () => {
+  it("is replayed to its head, and all of it is verified again", async () => {
     const { place } = await make("always", [40, 40, 40], { wal: { rotateBytes: 8_000 } })
     const copy = makePlace()
     // With its modes, as a backup keeps them.
