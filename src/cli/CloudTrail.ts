@@ -13,6 +13,7 @@ import type { Json, JsonObject } from "../record/Canonical.ts"
 import * as Canonical from "../record/Canonical.ts"
 import type { Draft } from "../record/Draft.ts"
 import { isReserved } from "../record/Kind.ts"
+import type { Reason } from "../record/Reason.ts"
 import type { Actor, Subject } from "../record/Record.ts"
 import { Rejected } from "../record/Reject.ts"
 import { cloudTrailEvents } from "./CloudTrailEvents.ts"
@@ -99,7 +100,7 @@ const subjectOf = (event: JsonObject, hashOf: HashOf): Subject => {
 
 const denial = /AccessDenied|Unauthorized|NotAuthorized|Forbidden|AuthFailure/i
 
-const reasonOf = (event: JsonObject): "ok" | "denied" | "error" => {
+const reasonOf = (event: JsonObject): Reason => {
   const code = textOf(event, "errorCode")
   const login = textOf(objectOf(event.responseElements), "ConsoleLogin")
   if (code === undefined && login === "Failure") return "denied"
