@@ -41,12 +41,12 @@ const chain = {
 }
 const empty: ChainState = { seq: 0, tsMs: 0, head: new Uint8Array(32) }
 
-const seal = (engine: Engine, mode: SealMode): Variant => {
+const seal = (engine: Engine, mode: SealMode, privacy?: "none"): Variant => {
   const signer = engine.openSigner(seed)
   let state = empty
   let at = 0
   return {
-    name: `${engine.name} sealBatch ${mode}`,
+    name: `${engine.name} sealBatch ${mode}${privacy === "none" ? " without privacy" : ""}`,
     step: () => {
       const input = inputs[at++ % inputs.length] as Uint8Array
       const result = engine.sealBatch({
@@ -56,6 +56,7 @@ const seal = (engine: Engine, mode: SealMode): Variant => {
         count: size,
         tsMs: 1_730_246_400_000,
         mode,
+        privacy,
         signer,
         framesBytesMax: 1 << 22,
       })
@@ -179,9 +180,10 @@ const hand = handmade(64)
 const calibration = calibrate(native)
 const variants = [
   calibration,
-  ...all.flatMap((engine) =>
-    (["unsigned", "batch", "record"] as const).map((mode) => seal(engine, mode)),
-  ),
+  ...all.flatMap((engine) => [
+    ...(["unsigned", "batch", "record"] as const).map((mode) => seal(engine, mode)),
+    seal(engine, "batch", "none"),
+  ]),
   handmade(1),
   hand,
   ...all.flatMap(phases),

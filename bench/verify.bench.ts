@@ -63,6 +63,25 @@ const frames = (engine: Engine, bytes: Uint8Array): Variant => ({
   },
 })
 
+/** Each record the first of a chain of its own: what is left of a link is `b3:0`. A call each. */
+const selfHash = (engine: Engine): Variant => {
+  const singles = batches(drafts.slice(0, size), 1).map((input) => {
+    const request = { chain, state: empty, input, count: 1, tsMs: 1_730_246_400_000 }
+    const limits = { mode: "unsigned", framesBytesMax: 1 << 22 } as const
+    return engine.sealBatch({ ...request, ...limits }).frames.slice()
+  })
+  return {
+    name: `${engine.name} verify self_hash and canonical form alone, a call each`,
+    step: () => {
+      for (const frame of singles) {
+        const { count } = engine.verifyBatch({ chain, state: empty, frames: frame })
+        invariant(count === 1, "the frame is right")
+      }
+      return singles.length
+    },
+  }
+}
+
 const signatures = (engine: Engine): Variant => {
   const signer = engine.openSigner(Buffer.alloc(32, 7))
   const digests = new Uint8Array(64 * 32).map((_, i) => i * 7)
@@ -125,7 +144,7 @@ say(`payload: ${drafts.length} drafts of real CloudTrail events; page cache warm
 try {
   const variants: Array<Variant> = [calibrate(native)]
   for (const engine of all) {
-    variants.push(frames(engine, sealed(engine)), signatures(engine))
+    variants.push(selfHash(engine), frames(engine, sealed(engine)), signatures(engine))
     const records = engine.name === "native" ? 102_400 : 4_096
     variants.push(await whole(engine, records, join(dir, engine.name)))
   }

@@ -23,7 +23,7 @@ export declare class Signer {
   close(): void
 }
 
-/** The version of this interface and the code that signs: `1 aws-lc`, or `1 none`. */
+/** The version of this interface and the code that signs: `3 aws-lc`, or `3 none`. */
 export declare function abi(): string
 
 /** Canonical bytes of one JSON text, or a reject number. */
@@ -33,7 +33,7 @@ export declare function canonicalize(text: Uint8Array): Buffer | number
 export declare function merkleRoot(hashes: Uint8Array, level: number, out: Uint8Array): void
 
 /** Layouts: core/src/seal.rs. Returns how many records were sealed. */
-export declare function sealBatch(signer: Signer | undefined | null, chain: Uint8Array, call: Uint8Array, input: Uint8Array, out: Uint8Array): number
+export declare function sealBatch(signer: Signer | undefined | null, chain: Uint8Array, call: Uint8Array, input: Uint8Array, table: Uint8Array, marks: Uint8Array, out: Uint8Array): number
 
 /** Layouts: core/src/verify.rs. Returns how many frames are right. */
 export declare function verifyBatch(chain: Uint8Array, state: Uint8Array, frames: Uint8Array, out: Uint8Array): number

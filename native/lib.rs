@@ -16,8 +16,8 @@ use napi_derive::napi;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Of the functions below and the layouts in core/src/seal.rs and verify.rs.
-const ABI: u32 = 1;
+/// Of the functions below and the layouts in core/src/seal.rs, shape.rs and verify.rs.
+const ABI: u32 = 3;
 
 /// What JavaScript sees as `error.code`.
 type Code = &'static str;
@@ -44,7 +44,7 @@ fn writable<'a>(array: &'a mut Uint8ArraySlice<'_>) -> &'a mut [u8] {
     unsafe { array.as_mut() }
 }
 
-/// The version of this interface and the code that signs: `1 aws-lc`, or `1 none`.
+/// The version of this interface and the code that signs: `3 aws-lc`, or `3 none`.
 #[napi]
 pub fn abi() -> String {
     format!("{ABI} {}", ed25519::signing())
@@ -130,11 +130,13 @@ pub fn seal_batch(
     chain: &[u8],
     call: &[u8],
     input: &[u8],
+    table: &[u8],
+    marks: &[u8],
     mut out: Uint8ArraySlice,
 ) -> Result<u32, Code> {
     guard(|| {
         let signer = signer.map(Signer::open).transpose()?;
-        let request = Request::decode(signer, chain, call, input)?;
+        let request = Request::decode(signer, chain, call, input, table, marks)?;
         SEALER.with_borrow_mut(|sealer| sealer.seal(&request, writable(&mut out)))
     })
 }

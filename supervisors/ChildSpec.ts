@@ -36,10 +36,18 @@ export type ActorTerms = Omit<ChildSpec, "start">
 /** A child from an actor; `open` is called for each start. */
 export const actorChild = (terms: ActorTerms, open: () => Promise<Actor>): ChildSpec => ({
   ...terms,
-  start: Effect.acquireRelease(fromPromise(open), ({ close }) => Effect.promise(close)).pipe(
-    Effect.map(({ ended }) => fromPromise(() => ended)),
-  ),
+  start: Effect.acquireRelease(
+    fromPromise(() => heard(open())),
+    ({ close }) => Effect.promise(close),
+  ).pipe(Effect.map(({ ended }) => fromPromise(() => ended))),
 })
+
+/** It may crash before anybody listens, or be abandoned: that must not end the process. */
+const heard = async (opening: Promise<Actor>): Promise<Actor> => {
+  const actor = await opening
+  actor.ended.catch(() => undefined)
+  return actor
+}
 
 const fromPromise = <A>(run: () => Promise<A>): Effect.Effect<A, unknown> =>
   Effect.tryPromise({ try: run, catch: (error) => error })

@@ -43,6 +43,8 @@ export interface Shared {
   readonly random: () => number
   readonly escalate: (escalated: Escalated) => void
   history: History
+  /** It has given up: nothing more is started. */
+  hasEscalated: boolean
   /** Children that were abandoned and have not stopped since. */
   readonly leftRunning: Set<string>
 }
@@ -75,7 +77,6 @@ export class Lane {
   #bell: Deferred.Deferred<void> | undefined
   /** Something has changed since the lane last looked. */
   #isRung = false
-  #isEscalated = false
   /** Takes nothing more on: it ends. */
   #isOver = false
   readonly #gone = Deferred.makeUnsafe<void>()
@@ -162,7 +163,7 @@ export class Lane {
     return Effect.gen(function* () {
       const nowMs = yield* monotonicMs
       const waiting = lane.#entries.filter(({ state }) => state === "waiting")
-      const [next] = lane.#isEscalated ? [] : waiting
+      const [next] = lane.#shared.hasEscalated ? [] : waiting
       // Those behind may need those before them, and wait with them.
       const dueMs = Math.max(...waiting.map((entry) => entry.dueMs))
       if (next === undefined) yield* lane.#wait(Number.POSITIVE_INFINITY)
@@ -246,7 +247,9 @@ export class Lane {
       }
       const first = decide(policy, lane.#shared.history, failure)
       const rest = lane.#entries.slice(lane.#entries.indexOf(entry))
-      const isClean = yield* lane.#stop(first.do === "restart_rest" ? rest : [entry])
+      // Those behind it go first, also where nobody starts again here: they stand on it.
+      const takesRest = policy.strategy === "rest_for_one" && first.do !== "stop"
+      const isClean = yield* lane.#stop(takesRest ? rest : [entry])
       const isAgain = first.do === "restart_one" || first.do === "restart_rest"
       const decision =
         isClean || !isAgain
@@ -281,7 +284,7 @@ export class Lane {
   }
 
   #escalate(child: string, error: unknown): void {
-    this.#isEscalated = true
+    this.#shared.hasEscalated = true
     this.#tell({ event: "escalated", child, error })
     const why = error instanceof Error ? error.message : String(error)
     const message = `${this.#shared.name} gives up ${child}: ${why}`

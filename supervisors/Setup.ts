@@ -10,7 +10,7 @@ import { existsSync } from "node:fs"
 import { hostname } from "node:os"
 import { dirname, join } from "node:path"
 import { AuditError } from "../src/audit/AuditError.ts"
-import type { AuditLogOptions, Notice } from "../src/audit/AuditLog.ts"
+import { type AuditLogOptions, controlStream, type Notice } from "../src/audit/AuditLog.ts"
 import {
   type FsyncPolicy,
   fsyncPolicies,
@@ -18,6 +18,8 @@ import {
   signings,
 } from "../src/audit/Declaration.ts"
 import type { ExpectedPosition } from "../src/audit/Verify.ts"
+import { openPool } from "../src/audit/Writer.ts"
+import type { Tuning } from "../src/audit/WriterOptions.ts"
 import { toHex } from "../src/base/Bytes.ts"
 import type { Clock } from "../src/base/Clock.ts"
 import {
@@ -27,6 +29,7 @@ import {
   rotateBytesMin,
   smallSegments,
 } from "../src/base/Limits.ts"
+import { Bus } from "../src/bus/Bus.ts"
 import {
   createFileKey,
   KeyFileError,
@@ -35,11 +38,11 @@ import {
 } from "../src/custody/backend/BackendFile.ts"
 import type { Engine, EngineSigner } from "../src/engine/Engine.ts"
 import { type EngineChoice, selectEngine } from "../src/engine/Select.ts"
-import { checkWriterId } from "../src/record/Name.ts"
-import { defaultLimits } from "../src/record/Record.ts"
+import { checkStream, checkWriterId } from "../src/record/Name.ts"
+import { defaultLimits, type RecordLimits } from "../src/record/Record.ts"
 import type { Signer } from "../src/signing/Signer.ts"
 import { formatTrust, parseTrust, type Trust } from "../src/signing/Trust.ts"
-import { makeDirectory, writeFileDurably } from "../src/sink/Durable.ts"
+import { checkPrivate, makeDirectory, writeFileDurably } from "../src/sink/Durable.ts"
 import { acquireFirstStart } from "../src/sink/Lock.ts"
 import { listChains, readSmallFile } from "../src/sink/Segment.ts"
 
@@ -58,14 +61,32 @@ export interface OpenOptions {
     readonly [smallSegments]?: true
     readonly fsync?: FsyncPolicy
   }
-  readonly export?: { readonly dir: string }
+  readonly export?: {
+    readonly dir: string
+    /** Units: milliseconds between exports by the clock; without it only `export` exports. */
+    readonly everyMs?: number
+  }
   /** Holds `keys/` and `trust.json`; default: the folder that holds wal.dir. */
   readonly dataDir?: string
+  /** Tighter bounds for records than those of the format. */
+  readonly limits?: RecordLimits
   /** Default `batch`. */
   readonly signing?: Signing
+  /** Units: records between checkpoints; default 50,000. */
   readonly checkpointEvery?: number
-  /** Drafts that may wait in each stream. */
+  /** Units: milliseconds between checkpoints by the clock; default 15 minutes. */
+  readonly checkpointEveryMs?: number
+  /** Drafts that may wait in each stream; default 1024. */
   readonly queueDepth?: number
+  readonly streams?: Readonly<Record<string, { readonly queueDepth?: number }>>
+  readonly deadlines?: {
+    /** Units: milliseconds that a draft may wait while the sink has no room; default 25. */
+    readonly enqueueMs?: number
+    /** Units: milliseconds that `close` may take to drain; default 5000. */
+    readonly drainMs?: number
+    /** Units: milliseconds that an export or a checkpoint may take before it is told of; 2000. */
+    readonly exportMs?: number
+  }
   /** Units: bytes that the ram sink keeps. */
   readonly ramBytesMax?: number
   readonly engine?: EngineChoice
@@ -85,7 +106,11 @@ const keyAlias = "root"
 // What a first start does takes a moment; a process that hangs in it must not hang all others.
 const firstStartPatienceMs = 30_000
 const writersMax = 1024
-const queueDepthDefault = 8192
+const queueDepthDefault = 1024
+const enqueueMsDefault = 25
+export const drainMsDefault = 5_000
+export const exportMsDefault = 2_000
+export const checkpointEveryMsDefault = 15 * 60_000
 const ramBytesDefault = 64 << 20
 export const systemClock: Clock = { nowMs: () => Date.now() }
 
@@ -149,6 +174,8 @@ export const underFirstStart = async <A>(
   if (options.wal === undefined || trustPath === undefined || existsSync(trustPath)) return work()
   const { dir } = options.wal
   makeDirectory(dir)
+  // Nothing of ours goes into a directory that is refused anyway.
+  checkPrivate(dir)
   const since = new Date(systemClock.nowMs()).toISOString()
   const lock = await acquireFirstStart(dir, since, firstStartPatienceMs)
   try {
@@ -189,6 +216,15 @@ const checkOptions = (options: NamedOptions): void => {
   checkAtLeast("ramBytesMax", options.ramBytesMax, frameBytesMax)
   checkAtLeast("checkpointEvery", options.checkpointEvery, 1)
   checkAtLeast("queueDepth", options.queueDepth, 1)
+  checkAtLeast("deadlines.enqueueMs", options.deadlines?.enqueueMs, 1)
+  checkAtLeast("deadlines.exportMs", options.deadlines?.exportMs, 1)
+  checkAtLeast("checkpointEveryMs", options.checkpointEveryMs, 1)
+  checkAtLeast("export.everyMs", options.export?.everyMs, 1)
+  checkAtLeast("deadlines.drainMs", options.deadlines?.drainMs, 1)
+  for (const [stream, { queueDepth }] of Object.entries(options.streams ?? {})) {
+    checkStream(stream)
+    checkAtLeast(`streams.${stream}.queueDepth`, queueDepth, 1)
+  }
 }
 
 const checkChoice = (name: string, value: string | undefined, of: ReadonlyArray<string>): void => {
@@ -239,6 +275,19 @@ export const keepTrust = async (
   await writeFileDurably(path, formatTrust({ logId, ...anchorsOf(key) }))
 }
 
+/** Settings of each stream that may change while it is written. */
+export const tuningOf =
+  ({ queueDepth, streams, checkpointEvery, deadlines }: OpenOptions) =>
+  (stream: string): Tuning => ({
+    queueDepth: streams?.[stream]?.queueDepth ?? queueDepth ?? queueDepthDefault,
+    checkpointEvery: checkpointEvery ?? checkpointEveryDefault,
+    // Only the runtime writes to the control chain, and what it says there must be said.
+    enqueueMs:
+      stream === controlStream
+        ? Number.POSITIVE_INFINITY
+        : (deadlines?.enqueueMs ?? enqueueMsDefault),
+  })
+
 const toLogOptions = (
   options: NamedOptions,
   engine: Engine,
@@ -261,15 +310,16 @@ const toLogOptions = (
           },
     signing: options.signing ?? "batch",
     fsync: wal?.fsync ?? "on_checkpoint",
-    limits: defaultLimits,
+    limits: options.limits ?? defaultLimits,
     engine,
     clock: systemClock,
     newLogId: () => logId,
     recordSigner: key,
     signer: asSigner(key),
     trust: trust ?? anchorsOf(key),
-    checkpointEvery: options.checkpointEvery ?? checkpointEveryDefault,
-    queueDepth: options.queueDepth ?? queueDepthDefault,
+    tuningOf: tuningOf(options),
+    pool: openPool(),
+    bus: new Bus(systemClock),
     expectHeads: options.expectHeads ?? [],
     notice: tell,
   }

@@ -19,8 +19,8 @@ export interface Policy {
   readonly restartsMax: number
   readonly windowMs: number
   /**
-   * After `restartsMax`: the parent decides, or (one_for_one only) this child alone stays down. With
-   * `give_up` each child has the intensity for itself.
+   * After `restartsMax`: the parent decides, or (one_for_one only) this child alone stays down.
+   * With `give_up` each child has the intensity for itself.
    */
   readonly whenExhausted: "escalate" | "give_up"
   readonly backoff: Backoff

@@ -1,22 +1,50 @@
-import { AuditLog, type ChainHead, openWal } from "../src/audit/AuditLog.ts"
+/**
+ * The plain-promise door of the runtime: one writer's log, embedded in its host.
+ *
+ *     const room = await Strongroom.open({ writerId: "svc-gateway@inst-1", wal: { dir } })
+ *     const receipt = await room.append({ stream: "ingress", kind: "GetServed", actor: { cap_id },
+ *       subject: { content_id }, reason: "ok", attrs: {} })
+ *     await receipt.reached("durable")
+ *     await room.close()
+ */
+
+import { AuditError } from "../src/audit/AuditError.ts"
+import {
+  AuditLog,
+  type AuditLogOptions,
+  type ChainHead,
+  type CloseReport,
+  type LogCounts,
+  openWal,
+} from "../src/audit/AuditLog.ts"
 import { type Continued, continueChain } from "../src/audit/Continue.ts"
 import { type Exported, exportChain } from "../src/audit/Export.ts"
-import type { AppendReceipt } from "../src/audit/Progress.ts"
+import type { AppendReceipt, Level } from "../src/audit/Progress.ts"
 import { Replay } from "../src/audit/Replay.ts"
+import type { Bus, Subscription } from "../src/bus/Bus.ts"
 import type { Engine, EngineSigner } from "../src/engine/Engine.ts"
+import type { JsonObject } from "../src/record/Canonical.ts"
 import type { Draft } from "../src/record/Draft.ts"
 import { SinkError } from "../src/sink/SinkError.ts"
-
+import { type AuditTree, openAuditTree } from "./AuditTree.ts"
+import type { SupervisorEvent } from "./ChildSpec.ts"
 import {
   asSigner,
+  checkpointEveryMsDefault,
+  drainMsDefault,
+  exportMsDefault,
   keepTrust,
   type NamedOptions,
   type OpenOptions,
   prepareLog,
   systemClock,
+  tuningOf,
   underFirstStart,
   writerIds,
 } from "./Setup.ts"
+
+// What a chain may take to fsync and close behind the deadline of draining.
+const closeMs = 1_000
 
 /** One writer's log, embedded in its host. */
 export class Strongroom {
@@ -27,12 +55,19 @@ export class Strongroom {
   /** Where the trust file lies; absent with the ram sink. */
   readonly trustPath: string | undefined
   readonly #log: AuditLog
+  readonly #tree: AuditTree
+  readonly #bus: Bus
+  readonly #drainMs: number
+  #closing: Promise<ClosedReport> | undefined
   readonly #key: EngineSigner
   readonly #walDir: string | undefined
   readonly #exportDir: string | undefined
 
   private constructor(parts: {
     readonly log: AuditLog
+    readonly tree: AuditTree
+    readonly bus: Bus
+    readonly drainMs: number
     readonly key: EngineSigner
     readonly engine: Engine
     readonly walDir: string | undefined
@@ -40,6 +75,9 @@ export class Strongroom {
     readonly trustPath: string | undefined
   }) {
     this.#log = parts.log
+    this.#tree = parts.tree
+    this.#bus = parts.bus
+    this.#drainMs = parts.drainMs
     this.#key = parts.key
     this.#walDir = parts.walDir
     this.#exportDir = parts.exportDir
@@ -70,19 +108,43 @@ export class Strongroom {
 
   static async #open(options: NamedOptions): Promise<Strongroom> {
     const { engine, key, trustPath, logOptions } = await prepareLog(options)
+    const { bus, notice } = logOptions
+    const drainMs = options.deadlines?.drainMs ?? drainMsDefault
+    const listener = listen(bus, notice)
+    const tree = await openAuditTree({ shutdownMs: drainMs + closeMs, listener })
     try {
-      const log = await AuditLog.open(logOptions)
+      const log = await AuditLog.open(logOptions, tree.nursery)
       await keepTrust(trustPath, log.logId, key).catch(async (error: unknown) => {
         await log.close().catch(() => undefined)
         throw error
       })
       const walDir = options.sink === "ram" ? undefined : options.wal?.dir
       const exportDir = options.export?.dir
-      return new Strongroom({ log, key, engine, walDir, exportDir, trustPath })
+      const parts = { log, tree, bus, drainMs, key, engine, walDir, exportDir, trustPath }
+      const room = new Strongroom(parts)
+      await room.#startTimers(options, notice)
+      return room
     } catch (error) {
+      await tree.close()
       key.close()
       throw error
     }
+  }
+
+  async #startTimers(options: OpenOptions, notice: AuditLogOptions["notice"]): Promise<void> {
+    const { checkpointEveryMs = checkpointEveryMsDefault } = options
+    const budgetMs = options.deadlines?.exportMs ?? exportMsDefault
+    const timer = (name: string, everyMs: number, step: () => Promise<unknown>) =>
+      this.#tree.every({
+        name,
+        everyMs,
+        step,
+        budgetMs,
+        onTrouble: (error) => notice({ event: "trouble", stream: name, error }),
+      })
+    await timer("checkpoints", checkpointEveryMs, () => this.checkpoint())
+    const { everyMs } = options.export ?? {}
+    if (everyMs !== undefined) await timer("exports", everyMs, () => this.export())
   }
 
   /**
@@ -116,12 +178,53 @@ export class Strongroom {
 
   /**
    * Takes a draft; fulfils when its record is accepted, rejects at once when the queue is full.
-   * Errors: Rejected; AuditError BUSY, CLOSED, FROZEN, OP_ID_CONFLICT, FATAL; SinkError.
+   * Errors: Rejected; AuditError BUSY, CANCELED, CLOSED, FROZEN, OP_ID_CONFLICT, UNAVAILABLE;
+   * SinkError.
    */
   append(draft: Draft): Promise<AppendReceipt> {
     return this.#log.append(draft)
   }
 
+  /**
+   * Runs a business action only if its record has reached the level: what was done is on record, or
+   * was not done. Gives what the action gives.
+   * Errors: as `append`, and those of the level, before the action; then those of the action.
+   */
+  async gate<A>(
+    draft: Draft,
+    level: Level,
+    action: (receipt: AppendReceipt) => Promise<A> | A,
+  ): Promise<A> {
+    const receipt = await this.append(draft)
+    await receipt.reached(level)
+    return action(receipt)
+  }
+
+  /** Events from now on, of one topic, of a family (`kernel`), or of all. Errors: TypeError. */
+  subscribe(filter?: string): Subscription {
+    return this.#bus.subscribe(filter)
+  }
+
+  /**
+   * Applies settings that may change while records are written: queue depths, the cadence of
+   * checkpoints, the deadline of the queue. What waits already stays.
+   */
+  tune(options: OpenOptions): void {
+    this.#log.tune(tuningOf(options))
+  }
+
+  /** A reload, for the control chain and for those who subscribe. */
+  async sayConfig(version: number, attrs: JsonObject): Promise<void> {
+    this.#bus.publish("kernel.config.updated", { version })
+    await this.#log.sayConfig(attrs)
+  }
+
+  /** What was appended and shed since the log was opened. */
+  counts(): LogCounts {
+    return this.#log.counts()
+  }
+
+  /** Everything accepted so far is on disk as fsync asks. Errors: SinkError. */
   flush(): Promise<void> {
     return this.#log.flush()
   }
@@ -154,15 +257,50 @@ export class Strongroom {
     return exported
   }
 
-  /** Stops intake, drains, signs the last checkpoint, releases the locks and wipes the key. */
-  async close(): Promise<void> {
+  /**
+   * Stops intake, drains, signs the last checkpoint, releases the locks and wipes the key. What is
+   * not written at the deadline is given up: its callers are told CANCELED, and the report counts it.
+   * Errors: SinkError, SignerError; everything is closed all the same.
+   */
+  close(reason = "close"): Promise<ClosedReport> {
+    this.#closing ??= this.#close(reason)
+    return this.#closing
+  }
+
+  async #close(reason: string): Promise<ClosedReport> {
+    this.#bus.publish("kernel.shutdown", { reason })
     try {
-      await this.#log.close()
+      const report = await this.#log.close(this.#drainMs)
+      return { ...report, abandoned: await this.#tree.close() }
     } finally {
+      await this.#tree.close()
       this.#key.close()
     }
   }
 }
 
+export interface ClosedReport extends CloseReport {
+  /** Streams whose sink did not let go in time; their locks end with the process. */
+  readonly abandoned: ReadonlyArray<string>
+}
+
 /** Another process writes as this writer. */
 const isTaken = (error: unknown): boolean => error instanceof SinkError && error.code === "LOCKED"
+
+/** Crashes and restarts of chains, for those who subscribe and for the host's notices. */
+const listen =
+  (bus: Bus, notice: AuditLogOptions["notice"]) =>
+  (event: SupervisorEvent): void => {
+    if (event.event === "crashed") {
+      const { child: service, error } = event
+      bus.publish("kernel.service.crashed", { service, code: codeOf(error) })
+    }
+    if (event.event === "gave_up" || event.event === "abandoned") {
+      const stream = event.child.slice(event.child.indexOf("/") + 1)
+      const error = "error" in event ? event.error : AuditError.of("CANCELED", "it hangs")
+      notice({ event: "trouble", stream, error })
+    }
+  }
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && "code" in error ? String(error.code) : "DEFECT"

@@ -111,8 +111,8 @@ class Tree implements Supervisor {
     const escalate = (escalated: Escalated): void => {
       Deferred.doneUnsafe(this.#ended, Effect.fail(escalated))
     }
-    const leftRunning = new Set<string>()
-    this.#shared = { name, policy, listener, random, escalate, history: [], leftRunning }
+    const state = { history: [], hasEscalated: false, leftRunning: new Set<string>() }
+    this.#shared = { name, policy, listener, random, escalate, ...state }
     this.#hasOneLane = policy.strategy === "rest_for_one"
     this.#fork = fork
   }
@@ -189,7 +189,7 @@ class Tree implements Supervisor {
   #refusal(name: string): ChildRefused | undefined {
     const of = (code: ChildRefused["code"], why: string): ChildRefused =>
       new ChildRefused({ code, message: `${this.#shared.name}/${name} is not started: ${why}` })
-    if (this.#isClosing) return of("STOPPING", "its supervisor stops")
+    if (this.#isClosing || this.hasEnded) return of("STOPPING", "its supervisor stops")
     if (this.#shared.leftRunning.has(name)) return of("LEFT_RUNNING", "it has not stopped yet")
     const state = this.states().get(name)
     const isThere = state !== undefined && state !== "ended" && state !== "gave_up"

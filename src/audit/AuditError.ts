@@ -1,13 +1,14 @@
 /**
  * Why the audit log did not do what it was asked.
  *
- * Pushback: BUSY. State unknown: FATAL. The rest are refusals. A draft or record that breaks a
+ * Pushback: BUSY, UNAVAILABLE. State unknown: FATAL. The rest are refusals. A draft or record that breaks a
  * rule of the formats is refused with `Rejected`, a failing disk with `SinkError`.
  */
 import * as Data from "effect/Data"
 
 export type AuditErrorCode =
   | "BUSY"
+  | "CANCELED"
   | "CLOSED"
   | "FATAL"
   | "FROZEN"
@@ -16,6 +17,8 @@ export type AuditErrorCode =
   | "OP_ID_CONFLICT"
   | "SETTINGS"
   | "TAMPER"
+  | "TIMEOUT"
+  | "UNAVAILABLE"
   | "UNREACHABLE"
   | "WRONG_LOG"
 
@@ -27,6 +30,6 @@ export class AuditError extends Data.TaggedError("AuditError")<{
     return new AuditError({ code, message })
   }
   get isRetryable(): boolean {
-    return this.code === "BUSY"
+    return this.code === "BUSY" || this.code === "UNAVAILABLE"
   }
 }

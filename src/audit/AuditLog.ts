@@ -17,18 +17,16 @@ import { checkCaseSensitive, checkPrivate, makeDirectory } from "../sink/Durable
 import { chainDirectory, listChain, listChains } from "../sink/Segment.ts"
 import { AuditError } from "./AuditError.ts"
 import { openedLogId } from "./ChainVerify.ts"
-import type { Finding } from "./Finding.ts"
-import {
-  type AuditLogOptions,
-  abandonChain,
-  currentWriterId,
-  type LiveChain,
-  openChain,
-} from "./LiveChain.ts"
+import { added, type CloseReport, countsOf, type LogCounts, nothing } from "./Counts.ts"
+import { type Finding, failureOf } from "./Finding.ts"
+import { abandonChain, currentWriterId, type LiveChain, openChain } from "./LiveChain.ts"
+import type { AuditLogOptions } from "./LogOptions.ts"
+import { type ChainActor, gone, type Nursery } from "./Nursery.ts"
 import type { AppendReceipt } from "./Progress.ts"
 import { readRecords } from "./Read.ts"
 
-export type { AuditLogOptions, Notice } from "./LiveChain.ts"
+export type { CloseReport, LogCounts } from "./Counts.ts"
+export type { AuditLogOptions, Notice } from "./LogOptions.ts"
 
 export const controlStream = "control"
 
@@ -44,36 +42,46 @@ export interface ChainHead {
 
 export class AuditLog {
   readonly logId: string
-  readonly #options: AuditLogOptions
-  readonly #chains = new Map<string, Promise<LiveChain | Finding>>()
-  /** Chains that are open already, so that an append need not wait for a promise. */
+  #options: AuditLogOptions
+  readonly #nursery: Nursery
+  /** Chains that can be written. */
   readonly #open = new Map<string, LiveChain>()
+  /** First starts under way, for those who wait for them. */
+  readonly #starting = new Map<string, Promise<void>>()
+  /** Why a chain that is not open is not. */
+  readonly #closed = new Map<string, unknown>()
+  /** Chains that were open and stopped: they come back by themselves. */
+  readonly #crashed = new Set<string>()
   /** By `writer / stream`: self_hash of the first record, as the control chain announces it. */
   readonly #announced = new Map<string, string>()
   /** What the control chain says is frozen, so that reopening does not repeat it. */
   readonly #frozen = new Set<string>()
+  readonly #failures: Array<unknown> = []
+  /** Of chains that are not open any more. */
+  #past: LogCounts = nothing
   /** Settles when everything is closed; defined from the moment that closing begins. */
-  #closing: Promise<void> | undefined
+  #closing: Promise<CloseReport> | undefined
 
-  private constructor(options: AuditLogOptions, logId: string) {
+  private constructor(options: AuditLogOptions, nursery: Nursery, logId: string) {
     this.#options = options
+    this.#nursery = nursery
     this.logId = logId
   }
 
   /**
-   * Opens the log and every chain that this writer has in it.
+   * Opens the log and every chain that this writer has in it, each as an actor of the nursery.
    * Errors: Rejected for the writer id; SinkError; AuditError FROZEN when the control chain is,
    * WRONG_LOG when chains of two logs share the directory.
    */
-  static async open(options: AuditLogOptions): Promise<AuditLog> {
+  static async open(options: AuditLogOptions, nursery: Nursery): Promise<AuditLog> {
     checkWriterId(options.writerId)
     const walDir = options.sink.kind === "wal" ? options.sink.dir : undefined
     const logId = openWal(options)
-    const log = new AuditLog(options, logId)
+    const log = new AuditLog(options, nursery, logId)
     try {
       await log.#openAll(walDir)
     } catch (error) {
-      await log.#closeChains()
+      await log.#stopAll()
       throw error
     }
     return log
@@ -81,7 +89,7 @@ export class AuditLog {
 
   /**
    * Takes a draft; fulfils when its record is accepted.
-   * Errors: Rejected; AuditError BUSY, CLOSED, FROZEN, OP_ID_CONFLICT, FATAL; SinkError.
+   * Errors: Rejected; AuditError BUSY, CLOSED, FROZEN, OP_ID_CONFLICT, UNAVAILABLE; SinkError.
    */
   append(draft: Draft): Promise<AppendReceipt> {
     if (this.#closing !== undefined)
@@ -118,77 +126,167 @@ export class AuditLog {
   }
 
   /**
-   * Stops intake, drains, signs a last checkpoint, fsyncs and releases the locks.
+   * Stops intake, drains, signs a last checkpoint, fsyncs and releases the locks. What is not
+   * written within `drainMs` is given up: its callers are told, and the report counts it.
    * Errors: the first of SinkError, SignerError; everything is closed all the same.
    */
-  close(): Promise<void> {
+  close(drainMs = Number.POSITIVE_INFINITY): Promise<CloseReport> {
     // Whoever calls again waits as well: behind `close` the key is wiped.
-    this.#closing ??= this.#close()
+    this.#closing ??= this.#close(drainMs)
     return this.#closing
   }
 
-  async #close(): Promise<void> {
-    await Promise.allSettled(this.#chains.values())
-    const failures: Array<unknown> = []
-    const keep = (error: unknown): void => void failures.push(error)
-    if (this.#options.signer !== undefined) {
-      // What still waits in the queues belongs under the last checkpoint too.
-      await this.flush().catch(keep)
-      await this.checkpoint().catch(keep)
-    }
-    await this.#closeChains().catch(keep)
-    if (failures.length > 0) throw failures[0]
+  /** Settings for the drafts that come from now on, in chains that are open and that will be. */
+  tune(tuningOf: AuditLogOptions["tuningOf"]): void {
+    this.#options = { ...this.#options, tuningOf }
+    for (const { stream, intake } of this.#open.values()) intake.writer.tune(tuningOf(stream))
+  }
+
+  /** Tells a reload in the control chain. */
+  async sayConfig(attrs: JsonObject): Promise<void> {
+    const control = await this.#chain(controlStream)
+    await control.intake.appendOwn("ConfigUpdated", attrs)
+  }
+
+  /** What was appended and shed since the log was opened, all chains together. */
+  counts(): LogCounts {
+    return [...this.#open.values()].map(countsOf).reduce(added, this.#past)
+  }
+
+  async #close(drainMs: number): Promise<CloseReport> {
+    await Promise.allSettled(this.#starting.values())
+    const isDrained = await within(drainMs, this.#drain())
+    const open = [...this.#open.values()]
+    const left = isDrained ? 0 : open.reduce((sum, chain) => sum + chain.intake.writer.abort(), 0)
+    const { waiting: _waiting, ...counts } = this.counts()
+    await this.#stopAll()
+    if (this.#failures.length > 0) throw this.#failures[0]
+    return { ...counts, left }
+  }
+
+  async #drain(): Promise<void> {
+    const keep = (error: unknown): void => void this.#failures.push(error)
+    await this.#each(({ shedding }) => shedding.flush()).catch(keep)
+    if (this.#options.signer === undefined) return this.flush().catch(keep)
+    // What still waits in the queues belongs under the last checkpoint too.
+    await this.flush().catch(keep)
+    await this.checkpoint().catch(keep)
   }
 
   async #openAll(walDir: string | undefined): Promise<void> {
-    const { writerId } = this.#options
-    const control = await this.#load(controlStream)
-    if (!("intake" in control)) throw frozen(writerId, controlStream, control)
+    const { writerId } = await this.#chain(controlStream)
     if (walDir === undefined) return
-    this.#readControl(walDir, control.writerId)
+    this.#readControl(walDir, writerId)
+    const ours = this.#options.writerId
     const streams = new Set(
       listChains(walDir)
-        .filter((chain) => chain.writerId === currentWriterId(walDir, writerId, chain.stream))
+        .filter((chain) => chain.writerId === currentWriterId(walDir, ours, chain.stream))
         .map(({ stream }) => stream),
     )
-    for (const stream of streams) await this.#load(stream)
-  }
-
-  async #chain(stream: string): Promise<LiveChain> {
-    const chain = await this.#load(stream)
-    if ("intake" in chain) return chain
-    throw frozen(this.#options.writerId, stream, chain)
-  }
-
-  #load(stream: string): Promise<LiveChain | Finding> {
-    const known = this.#chains.get(stream)
-    if (known !== undefined) return known
-    const loading = this.#openOne(stream)
-    // A stream that could not be opened may be tried again.
-    loading.catch(() => this.#chains.delete(stream))
-    this.#chains.set(stream, loading)
-    return loading
-  }
-
-  async #openOne(stream: string): Promise<LiveChain | Finding> {
-    const chain = await openChain(this.#optionsFor(stream), this.logId, stream)
-    if (!("intake" in chain)) {
-      await this.#sayFrozen(stream, chain)
-      return chain
+    for (const stream of streams) {
+      await this.#chain(stream).catch((error: unknown) => {
+        // A frozen chain leaves the others to go on.
+        if (!isFrozen(error)) throw error
+      })
     }
+  }
+
+  /** The open chain of a stream, which is begun where there is none. */
+  async #chain(stream: string): Promise<LiveChain> {
+    const isWanted = !this.#open.has(stream) && !isFrozen(this.#closed.get(stream))
+    if (isWanted) await this.#start(stream)
+    const chain = this.#open.get(stream)
+    if (chain !== undefined) return chain
+    throw this.#closed.get(stream) ?? unavailable(stream, "it is being opened")
+  }
+
+  #start(stream: string): Promise<void> {
+    const known = this.#starting.get(stream)
+    if (known !== undefined) return known
+    const isBack = this.#crashed.has(stream)
+    // What was not opened before may still be ending.
+    const starting = (isBack ? Promise.resolve() : this.#nursery.stop(stream))
+      .then(() => this.#nursery.start(stream, () => this.#openActor(stream)))
+      .finally(() => this.#starting.delete(stream))
+    this.#starting.set(stream, starting)
+    return starting
+  }
+
+  /**
+   * A cold start, also after a crash: whatever is there goes through recovery. A chain that was
+   * never open is tried again by whoever appends; one that crashed, by the nursery.
+   */
+  async #openActor(stream: string): Promise<ChainActor> {
+    try {
+      const chain = await openChain(this.#optionsFor(stream), this.logId, stream)
+      if (!("intake" in chain)) {
+        await this.#sayFrozen(stream, chain)
+        this.#closed.set(stream, frozen(this.#options.writerId, stream, chain))
+        return gone
+      }
+      return await this.#adopt(chain)
+    } catch (error) {
+      if (!this.#crashed.has(stream)) {
+        this.#closed.set(stream, error)
+        return gone
+      }
+      this.#closed.set(stream, unavailable(stream, `it could not be opened (${sentenceOf(error)})`))
+      throw error
+    }
+  }
+
+  async #adopt(chain: LiveChain): Promise<ChainActor> {
+    const { stream, scrub, lock } = chain
     if (stream !== controlStream) {
       await this.#announce(chain).catch(async (error: unknown) => {
         await abandonChain(chain)
-        chain.lock?.release()
+        lock?.release()
         throw error
       })
     }
-    this.#open.set(stream, chain)
-    chain.scrub?.done.then(
-      (finding) => finding && this.#freeze(chain, finding),
+    const { promise: ended, resolve, reject } = Promise.withResolvers<void>()
+    ended.catch(() => undefined)
+    const shut = (why: unknown): void => {
+      if (this.#open.get(stream) !== chain) return
+      this.#open.delete(stream)
+      this.#closed.set(stream, why)
+    }
+    chain.stopped.catch((error: unknown) => {
+      this.#crashed.add(stream)
+      shut(unavailable(stream, `it stopped (${sentenceOf(error)}) and is opened again`))
+      reject(error)
+    })
+    scrub?.done.then(
+      async (finding) => {
+        if (finding === undefined || this.#closing !== undefined) return
+        shut(frozen(this.#options.writerId, stream, finding))
+        await this.#sayFrozen(stream, finding).catch((error: unknown) =>
+          this.#options.notice({ event: "trouble", stream, error }),
+        )
+        resolve()
+      },
       (error: unknown) => this.#options.notice({ event: "trouble", stream, error }),
     )
-    return chain
+    this.#closed.delete(stream)
+    this.#crashed.delete(stream)
+    this.#open.set(stream, chain)
+    return { ended, close: () => this.#release(chain) }
+  }
+
+  async #release(chain: LiveChain): Promise<void> {
+    const { stream, scrub, intake, shedding, lock } = chain
+    shedding.close()
+    this.#past = added(this.#past, { ...countsOf(chain), waiting: 0 })
+    if (this.#open.get(stream) === chain) this.#open.delete(stream)
+    scrub?.stop()
+    try {
+      await intake.writer.close()
+    } catch (error) {
+      // Of a writer that crashed everybody was told.
+      if (this.#closing !== undefined) this.#failures.push(error)
+    } finally {
+      lock?.release()
+    }
   }
 
   /** A chain that was announced has its first record: one without it was rolled back. */
@@ -200,21 +298,6 @@ export class AuditLog {
     if (selfHash === undefined) return this.#options
     const announced = { writerId, stream, seq: 1, selfHash, file: "" }
     return { ...this.#options, expectHeads: [...expectHeads, announced] }
-  }
-
-  /** The scrub found tampering: nothing more is written to the chain. */
-  async #freeze(chain: LiveChain, finding: Finding): Promise<void> {
-    const { stream, intake, lock } = chain
-    if (this.#closing !== undefined) return
-    this.#open.delete(stream)
-    this.#chains.set(stream, Promise.resolve(finding))
-    try {
-      await intake.writer.close()
-      lock?.release()
-      await this.#sayFrozen(stream, finding)
-    } catch (error) {
-      this.#options.notice({ event: "trouble", stream, error })
-    }
   }
 
   /** FORMATS 7: each StreamOpened is also announced in the control chain. */
@@ -233,6 +316,9 @@ export class AuditLog {
     const writerId = sink.kind === "ram" ? ours : currentWriterId(sink.dir, ours, stream)
     notice({ event: "frozen", writerId, stream, finding })
     const { kind, seq, file, offset } = finding
+    const reason = failureOf(kind)
+    if (reason !== undefined)
+      this.#options.bus.publish("audit.verify.failed", { stream, writer_id: writerId, seq, reason })
     const control = this.#open.get(controlStream)
     if (control === undefined || this.#frozen.has(`${stream} ${kind} ${seq}`)) return
     const position = { writer_id: writerId, stream, seq, file, offset }
@@ -262,16 +348,22 @@ export class AuditLog {
     for (const chain of chains) await step(chain)
   }
 
-  async #closeChains(): Promise<void> {
-    const failures: Array<unknown> = []
-    for (const { intake, lock, scrub } of this.#open.values()) {
-      scrub?.stop()
-      await intake.writer.close().catch((error: unknown) => void failures.push(error))
-      lock?.release()
-    }
-    this.#open.clear()
-    if (failures.length > 0) throw failures[0]
+  /** The control chain last: it speaks of the others. */
+  async #stopAll(): Promise<void> {
+    const names = [...this.#open.keys(), ...this.#closed.keys()]
+    for (const name of new Set(names)) if (name !== controlStream) await this.#nursery.stop(name)
+    await this.#nursery.stop(controlStream)
   }
+}
+
+/** Whether the step ended within `ms`; it goes on where it did not. */
+const within = async (ms: number, step: Promise<void>): Promise<boolean> => {
+  if (ms === Number.POSITIVE_INFINITY) return step.then(() => true)
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<boolean>((done) => {
+    timer = setTimeout(() => done(false), ms)
+  })
+  return Promise.race([step.then(() => true), late]).finally(() => clearTimeout(timer))
 }
 
 /** Makes the WAL directory and gives its log: what a chain there says, else a new one. */
@@ -290,6 +382,14 @@ const frozen = (writerId: string, stream: string, found: Finding): AuditError =>
       `${found.offset}); look at it with audit verify, then go on with: ` +
       `audit continue --writer ${writerId} --stream ${stream}`,
   )
+
+const isFrozen = (error: unknown): boolean => error instanceof AuditError && error.code === "FROZEN"
+
+const unavailable = (stream: string, why: string): AuditError =>
+  AuditError.of("UNAVAILABLE", `${stream} cannot be written now: ${why}; try again`)
+
+const sentenceOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error)
 
 /** The log that the chains below a WAL directory belong to, by the first that says so. */
 const findLogId = (walDir: string): string | undefined => {

@@ -24,6 +24,9 @@ export interface CheckpointHead {
   readonly digest: string
 }
 
+/** What a checkpoint that was signed and stored says. */
+export type SignedCheckpoint = Pick<Checkpoint.CheckpointBody, "range" | "root" | "signer_key_id">
+
 export interface CheckpointerOptions {
   readonly chain: ChainContext
   readonly engine: Engine
@@ -65,15 +68,15 @@ export class Checkpointer {
   }
 
   /**
-   * Signs and stores a checkpoint up to the chain's state at the time; its last seq, or
-   * `undefined` when nothing is behind the last one. Never two at a time.
+   * Signs and stores a checkpoint up to the chain's state at the time; `undefined` when nothing is
+   * behind the last one. Never two at a time.
    * Errors: AuditError TAMPER from what was pending; SignerError; SinkError.
    */
   async sign(
     signer: Signer,
     stateNow: () => ChainState,
     makeDurable: () => Promise<void>,
-  ): Promise<number | undefined> {
+  ): Promise<SignedCheckpoint | undefined> {
     await this.#caughtUp
     const first = this.#head.lastSeq + 1
     const { seq: last, tsMs } = stateNow()
@@ -83,12 +86,12 @@ export class Checkpointer {
     try {
       // Whatever the policy, what a checkpoint covers is durable before it is signed.
       await makeDurable()
-      await this.#store(signer, [first, last], root, tsMs)
+      const signed = await this.#store(signer, [first, last], root, tsMs)
       this.#range = this.#next
+      return signed
     } finally {
       this.#next = undefined
     }
-    return last
   }
 
   async #store(
@@ -96,7 +99,7 @@ export class Checkpointer {
     range: readonly [number, number],
     root: Uint8Array,
     tsMs: number,
-  ): Promise<void> {
+  ): Promise<SignedCheckpoint> {
     const { chain, sink, clock } = this.#options
     const body = {
       version: 1 as const,
@@ -115,6 +118,7 @@ export class Checkpointer {
     const number = this.#head.number + 1
     await sink.writeCheckpoint(number, Checkpoint.format(checkpoint))
     this.#head = { number, lastSeq: range[1], digest: Checkpoint.digestOf(checkpoint) }
+    return checkpoint
   }
 
   /** Puts what lies between the last checkpoint and our first record before our own. */

@@ -14,15 +14,9 @@ import { AuditError } from "./AuditError.ts"
 import { AuditLog, type Notice, openWal } from "./AuditLog.ts"
 import { type ChainReport, verifyChain } from "./ChainVerify.ts"
 import { type Finding, weightOf } from "./Finding.ts"
-import {
-  type AuditLogOptions,
-  beginChain,
-  currentWriterId,
-  lockChain,
-  openChain,
-  recoveryInput,
-  type WalPlace,
-} from "./LiveChain.ts"
+import { beginChain, currentWriterId, lockChain, openChain, recoveryInput } from "./LiveChain.ts"
+import type { AuditLogOptions, WalPlace } from "./LogOptions.ts"
+import { unsupervised } from "./Nursery.ts"
 
 export interface Continued {
   /** The last position of the damaged chain that can be read, and what is wrong with it. */
@@ -46,7 +40,7 @@ const isDamage = ({ kind }: Finding): boolean =>
 
 /** Opens the whole log, which notes a frozen chain in the control chain, and closes it again. */
 const visit = async (options: AuditLogOptions): Promise<void> => {
-  const log = await AuditLog.open(options)
+  const log = await AuditLog.open(options, unsupervised())
   await log.close()
 }
 
@@ -69,8 +63,7 @@ const openingFault = async (
     const chain = await openChain(options, logId, stream)
     if (!("intake" in chain)) return chain
     chain.scrub?.stop()
-    await chain.intake.writer.close()
-    chain.lock?.release()
+    await chain.intake.writer.close().finally(() => chain.lock?.release())
   }
   const frozen = seen.find((event) => event.event === "frozen" && event.stream === stream)
   return frozen?.event === "frozen" ? frozen.finding : undefined
@@ -107,8 +100,11 @@ const openSuccessor = async (
     const predecessor = { writerId: damaged.writerId, stream, seq, selfHash, finding: finding.kind }
     const chain = await beginChain(options, logId, { writerId, stream, lock }, predecessor)
     const { writer } = chain.intake
-    if (options.signer !== undefined) await writer.checkpoint()
-    await writer.close()
+    try {
+      if (options.signer !== undefined) await writer.checkpoint()
+    } finally {
+      await writer.close()
+    }
     return { writerId, stream, seq: writer.state.seq, selfHash: headText(writer.state) }
   } finally {
     lock.release()

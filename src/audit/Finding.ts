@@ -4,6 +4,8 @@
  * Source: FORMATS 7.
  */
 
+import { type VerifyFailure, verifyFailures } from "../bus/Topics.ts"
+
 /** In the order of FORMATS 7. */
 const findingKinds = [
   "canon",
@@ -61,3 +63,33 @@ export const weightOf = (kind: FindingKind): Weight =>
 /** First by seq, then by place: the order a reader wants, and one that does not depend on luck. */
 export const compareFindings = (a: Finding, b: Finding): number =>
   a.seq - b.seq || a.file.localeCompare(b.file, "en") || a.offset - b.offset
+
+const failures: Readonly<Record<VerifyFailure, ReadonlyArray<FindingKind>>> = {
+  canon: ["canon", "frame", "header_count"],
+  hash_mismatch: ["hash_mismatch"],
+  prev_mismatch: [
+    "prev_mismatch",
+    "seq_gap",
+    "segment_missing",
+    "truncated",
+    "rollback",
+    "fork",
+    "wrong_stream",
+    "wrong_log",
+    "stream_opened",
+  ],
+  root_mismatch: ["root_mismatch", "checkpoint_gap"],
+  manifest_gap: ["manifest_gap"],
+  sig_invalid: [
+    "sig_invalid",
+    "sig_missing",
+    "key_unknown",
+    "key_expired",
+    "key_compromised",
+    "cert_invalid",
+  ],
+}
+
+/** The word of metrics, logs and events for a finding; `undefined` for a harmless one. LEDGER C-34 */
+export const failureOf = (kind: FindingKind): VerifyFailure | undefined =>
+  verifyFailures.find((failure) => failures[failure].includes(kind))

@@ -13,6 +13,7 @@ import { opIdWindow } from "../base/Limits.ts"
 import type { Engine } from "../engine/Engine.ts"
 import { type Draft, encodeDraft, opIdOf } from "../record/Draft.ts"
 import { isReserved } from "../record/Kind.ts"
+import { storedForms } from "../record/Privacy.ts"
 import type { AuditRecord } from "../record/Record.ts"
 import { Rejected } from "../record/Reject.ts"
 import { AuditError } from "./AuditError.ts"
@@ -51,9 +52,11 @@ export class Intake {
   /** Errors: Rejected; AuditError BUSY, OP_ID_CONFLICT, FATAL; SinkError. */
   append(draft: Draft): Promise<AppendReceipt> {
     try {
+      if (draft.attrs?.op_id === undefined && !isReserved(draft.kind)) {
+        return this.writer.append(draft)
+      }
       const text = encodeDraft(draft)
       if (isReserved(draft.kind)) throw Rejected.of("kind_reserved", "kind")
-      if (draft.attrs.op_id === undefined) return this.writer.append(text)
       const opId = opIdOf(draft)
       invariant(opId !== undefined, "a draft with op_id has one")
       return this.#appendOnce(opId.replaceAll("-", ""), text)
@@ -66,13 +69,13 @@ export class Intake {
   appendOwn(kind: string, attrs: Draft["attrs"]): Promise<AppendReceipt> {
     const { stream, writer } = this.#options
     const draft = { stream, kind, actor: { anon: true }, subject: {}, reason: "ok", attrs }
-    return writer.append(encodeDraft(draft))
+    return writer.appendOwn(draft)
   }
 
   #appendOnce(opId: string, text: string): Promise<AppendReceipt> {
     const known = this.#window.get(opId)
     if (known !== undefined) return this.#repeat(known, text)
-    const receipt = this.writer.append(text)
+    const receipt = this.writer.appendText(text)
     this.#window.set(opId, { text, receipt })
     for (const oldest of this.#window.keys()) {
       if (this.#window.size <= opIdWindow) break
@@ -89,7 +92,7 @@ export class Intake {
 
   async #repeat(known: number | Pending, text: string): Promise<AppendReceipt> {
     if (typeof known !== "number") {
-      this.#demandSame(this.#canonical(known.text), text)
+      this.#demandSame([this.#canonical(known.text)], text)
       return known.receipt
     }
     const { writerId, stream, read, writer } = this.#options
@@ -97,15 +100,18 @@ export class Intake {
     const record = read(known)
     const { kind, actor, subject, reason, attrs } = record
     const stored = encodeDraft({ stream, kind, actor, subject, reason, attrs })
-    this.#demandSame(this.#canonical(stored), text)
+    const given = storedForms(this.#canonical(text), writer.privacy)
+    this.#demandSame(given, stored)
     const hashes = fromHex(record.self_hash.slice(3))
     invariant(hashes !== undefined, "a stored record has a full self_hash")
-    const sealed = { writerId, stream, firstSeq: known, hashes, progress: writer.progress }
+    const place = { writerId, stream, firstSeq: known, lastSeq: known }
+    const sealed = { ...place, hashes, progress: writer.progress, waits: {} }
     return new AppendReceipt(sealed, 0)
   }
 
-  #demandSame(stored: Uint8Array, text: string): void {
-    if (equal(stored, this.#canonical(text))) return
+  #demandSame(forms: ReadonlyArray<Uint8Array>, text: string): void {
+    const canonical = this.#canonical(text)
+    if (forms.some((form) => equal(form, canonical))) return
     throw AuditError.of(
       "OP_ID_CONFLICT",
       `attrs.op_id was used in ${this.#options.stream} for other content`,

@@ -7,16 +7,13 @@
  * Source: FORMATS 4, 7 and 10.
  */
 import { existsSync } from "node:fs"
-import type { Clock } from "../base/Clock.ts"
 import { b3Text, formatHash, genesis } from "../base/Hash.ts"
-import type { ChainContext, Engine, EngineSigner } from "../engine/Engine.ts"
+import type { ChainContext } from "../engine/Engine.ts"
 import { canonicalizeValue } from "../record/Canonical.ts"
 import { checkStream } from "../record/Name.ts"
-import type { AuditRecord, RecordLimits } from "../record/Record.ts"
+import type { AuditRecord } from "../record/Record.ts"
 import { formatSigEntry } from "../signing/Envelope.ts"
 import { batchDigest, contexts } from "../signing/Message.ts"
-import type { Signer } from "../signing/Signer.ts"
-import type { Trust } from "../signing/Trust.ts"
 import { makeDirectory } from "../sink/Durable.ts"
 import { acquireLock, type Lock } from "../sink/Lock.ts"
 import { chainDirectory } from "../sink/Segment.ts"
@@ -27,14 +24,13 @@ import { AuditError } from "./AuditError.ts"
 import {
   changedAttrs,
   type Declaration,
-  type FsyncPolicy,
   formatDeclaration,
   type Predecessor,
-  type Signing,
 } from "./Declaration.ts"
 import type { Finding } from "./Finding.ts"
 import { Intake } from "./Intake.ts"
 import { KeyJudge } from "./KeyJudge.ts"
+import type { AuditLogOptions, WalPlace } from "./LogOptions.ts"
 import { exportedTo } from "./ManifestCheck.ts"
 import {
   type FreshChain,
@@ -45,62 +41,20 @@ import {
   recover,
 } from "./Recovery.ts"
 import { type Scrub, startScrub } from "./Scrub.ts"
+import { Shedding } from "./Shedding.ts"
 import { readStored } from "./StoredRecord.ts"
-import type { ExpectedPosition } from "./Verify.ts"
 import { Writer } from "./Writer.ts"
-
-/** Something that people should know and that stops nothing. */
-export type Notice =
-  | {
-      readonly event: "frozen"
-      readonly writerId: string
-      readonly stream: string
-      readonly finding: Finding
-    }
-  | {
-      readonly event: "recovered"
-      readonly writerId: string
-      readonly stream: string
-      readonly cutBytes: number
-      readonly unsigned: number
-    }
-  | { readonly event: "trouble"; readonly stream: string; readonly error: unknown }
-
-export interface WalPlace {
-  readonly kind: "wal"
-  readonly dir: string
-  readonly rotateBytes: number
-  readonly exportDir: string | undefined
-}
-
-export interface AuditLogOptions {
-  readonly writerId: string
-  readonly sink: { readonly kind: "ram"; readonly bytesMax: number } | WalPlace
-  readonly signing: Signing
-  readonly fsync: FsyncPolicy
-  readonly limits: RecordLimits
-  readonly engine: Engine
-  readonly clock: Clock
-  /** 32 lower-case hex digits, used when the log is new. */
-  readonly newLogId: () => string
-  readonly recordSigner: EngineSigner | undefined
-  readonly signer: Signer | undefined
-  /** The keys that recovery may check signatures with. */
-  readonly trust: Trust | undefined
-  readonly checkpointEvery: number
-  readonly queueDepth: number
-  /** Positions that chains must have reached, from receipts kept elsewhere. */
-  readonly expectHeads: ReadonlyArray<ExpectedPosition>
-  readonly notice: (notice: Notice) => void
-}
 
 export interface LiveChain {
   readonly writerId: string
   readonly stream: string
   readonly intake: Intake
+  readonly shedding: Shedding
   /** A stored record. Errors: AuditError NOT_FOUND, TAMPER. */
   readonly read: (seq: number) => AuditRecord
   readonly lock: Lock | undefined
+  /** Rejects with what ended the writer before it was closed; never fulfils. */
+  readonly stopped: Promise<never>
   /** Verifies the segments before the newest; absent where there are none. */
   readonly scrub: Scrub | undefined
 }
@@ -230,17 +184,23 @@ export const beginChain = async (
     opIds: new Map(),
   })
   const attrs = formatDeclaration({ ...declarationOf(options, logId), successorOf })
-  return opened(chain, async () => {
+  return opened(options, chain, async () => {
     await chain.intake.appendOwn("StreamOpened", attrs)
     if (cut !== undefined) await sayRecovered(options, chain, undefined, cut)
   })
 }
 
 /** The chain after its first records are written; nothing of it stays open where that fails. */
-const opened = async (chain: LiveChain, write: () => Promise<void>): Promise<LiveChain> => {
+const opened = async (
+  { tuningOf }: AuditLogOptions,
+  chain: LiveChain,
+  write: () => Promise<void>,
+): Promise<LiveChain> => {
+  const { writer } = chain.intake
   try {
     await write()
-    await chain.intake.writer.flush()
+    await writer.flush()
+    writer.tune(tuningOf(chain.stream))
     return chain
   } catch (error) {
     await abandonChain(chain)
@@ -271,23 +231,18 @@ const resumeChain = async (
     throw AuditError.of("WRONG_LOG", message)
   }
   const directory = chainDirectory(place.dir, writerId, stream)
+  // Read before the sink is opened, so that nothing stays open where that fails.
+  const input = recoveryInput(options, place, logId, writerId, stream)
   const sink = new SinkWal({ directory, rotateBytes: place.rotateBytes, newest })
   // Reading older segments may take a while, and only the next checkpoint waits for it.
   const pending = turn().then(found.pending)
   pending.catch(() => undefined)
   const scrub =
     newest.number > 1
-      ? startScrub(
-          directory,
-          {
-            ...recoveryInput(options, place, logId, writerId, stream),
-            require: "signed",
-          },
-          options.clock,
-        )
+      ? startScrub(directory, { ...input, require: "signed" }, options.clock)
       : undefined
   const chain = { ...assemble(options, logId, opening, sink, { ...found, pending }), scrub }
-  return opened(chain, async () => {
+  return opened(options, chain, async () => {
     if (unsigned !== undefined) signFound(options, logId, opening, sink, declared, unsigned)
     if (unsigned !== undefined || cut !== undefined) {
       await sayRecovered(options, chain, unsigned, cut)
@@ -370,9 +325,13 @@ const assemble = (
     readonly pending: Promise<Uint8Array>
   },
 ): LiveChain => {
-  const { engine, clock, signing, recordSigner, signer, checkpointEvery, queueDepth } = options
+  const { engine, clock, signing, recordSigner, signer, pool, bus } = options
   const context: ChainContext = { logId, writerId, stream, ...options.limits }
   const { state, checkpoint, pending, opIds } = found
+  const { promise: stopped, reject: onStop } = Promise.withResolvers<never>()
+  // Who keeps the chain alive listens; nobody does while it is being opened.
+  stopped.catch(() => undefined)
+  const shedding = new Shedding(clock, (attrs) => intake.appendOwn("Gap", attrs))
   const writer = new Writer({
     chain: context,
     state,
@@ -385,13 +344,25 @@ const assemble = (
     signer,
     checkpoint,
     pending,
-    checkpointEvery,
-    queueDepth,
+    pool,
+    // The first records of an opening are not refused, however slow the disk.
+    tuning: { ...options.tuningOf(stream), enqueueMs: Number.POSITIVE_INFINITY },
+    onShed: (reason, count) => shedding.add(reason, count),
+    onRoom: () => shedding.room(),
+    onCheckpoint: ({ range, root, signer_key_id }) =>
+      bus.publish("audit.checkpoint.created", {
+        stream,
+        writer_id: writerId,
+        range,
+        root,
+        signer_key_id,
+      }),
     onTrouble: (error) => options.notice({ event: "trouble", stream, error }),
+    onStop,
   })
   const walDir = options.sink.kind === "wal" ? options.sink.dir : undefined
   const name = { writerId, stream }
   const read = (seq: number) => readStored(engine, walDir, sink, name, seq)
   const intake = new Intake({ engine, writerId, stream, writer, opIds, read })
-  return { writerId, stream, intake, read, lock, scrub: undefined }
+  return { writerId, stream, intake, shedding, read, lock, stopped, scrub: undefined }
 }

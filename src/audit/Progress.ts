@@ -20,6 +20,7 @@ interface Waiter {
 }
 
 export class Progress {
+  readonly #openedAt: number
   readonly #reached: Record<Level, number>
   readonly #waiters: Record<Level, Array<Waiter>> = {
     accepted: [],
@@ -39,6 +40,7 @@ export class Progress {
     onWait: (level: Level) => void,
   ) {
     this.#onWait = onWait
+    this.#openedAt = seq
     this.#reached = { accepted: seq, durable: seq, signed: seq, checkpointed }
     this.#unreachable = unreachable
   }
@@ -46,6 +48,11 @@ export class Progress {
   /** The last seq at a level. */
   at(level: Level): number {
     return this.#reached[level]
+  }
+
+  /** Records that reached a level since the chain was opened. */
+  since(level: Level): number {
+    return Math.max(0, this.#reached[level] - this.#openedAt)
   }
 
   reach(level: Level, seq: number): void {
@@ -89,6 +96,9 @@ export interface Sealed {
   readonly writerId: string
   readonly stream: string
   readonly firstSeq: number
+  /** Its records are written together, so that they reach each level together. */
+  readonly lastSeq: number
+  readonly waits: Partial<Record<Level, Promise<void>>>
   /** Shape: 32 bytes a record. */
   readonly hashes: Uint8Array
   readonly progress: Progress
@@ -121,6 +131,9 @@ export class AppendReceipt {
    * Errors: AuditError UNREACHABLE, FATAL, CLOSED; SinkError.
    */
   reached(level: Level): Promise<void> {
-    return this.#sealed.progress.wait(level, this.seq)
+    const { progress, lastSeq, waits } = this.#sealed
+    // One promise for all who wait for a level of the batch.
+    waits[level] ??= progress.wait(level, lastSeq)
+    return waits[level]
   }
 }

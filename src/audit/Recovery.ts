@@ -18,7 +18,7 @@ import type { FileHandle } from "node:fs/promises"
 import { join } from "node:path"
 import { concat, dataView, toHex } from "../base/Bytes.ts"
 import { genesis } from "../base/Hash.ts"
-import { opIdWindow, unsyncedBytesMax } from "../base/Limits.ts"
+import { opIdWindow, segmentHeaderBytes, unsyncedBytesMax } from "../base/Limits.ts"
 import { emptyChain } from "../chain/Chain.ts"
 import * as Checkpoint from "../checkpoint/Checkpoint.ts"
 import { type ChainState, flagOpId, frameInfoBytes } from "../engine/Engine.ts"
@@ -249,12 +249,15 @@ const freeze = (found: Finding, state: ChainState): FrozenChain => ({
 
 /**
  * Makes durable what an ended process may have left to the operating system: from now on it counts
- * as durable, signatures are made over it and files after it.
+ * as durable, signatures are made over it and files after it. What the last checkpoint covers was
+ * durable before that was signed; `durableTo` is its end in the newest segment, in bytes.
  */
-const settle = (directory: string, files: ChainFiles): void => {
+const settle = (directory: string, files: ChainFiles, durableTo?: number): void => {
   const newest = files.segments.at(-1)
   const signatures = files.signatures.get(newest?.number ?? 0)
-  for (const file of [newest, signatures]) if (file !== undefined) syncFile(file.path)
+  // The count in the header is written after all else.
+  if (newest !== undefined) syncFile(newest.path, segmentHeaderBytes, durableTo)
+  if (signatures !== undefined) syncFile(signatures.path)
   syncDirectory(directory)
 }
 
@@ -327,7 +330,8 @@ const conclude = async (
   if (!(opIds instanceof Map)) return freeze(opIds, state)
   const checkpoint = lastCheckpoint(files)
   const cut = await cutTorn(directory, files, report)
-  settle(directory, files)
+  const isCovered = checkpoint.lastSeq >= state.seq
+  settle(directory, files, isCovered ? end : seen.offsetOf(checkpoint.lastSeq + 1))
   const hashes = seen.hashes
   return {
     kind: "ready",

@@ -24,7 +24,7 @@ import { AuditError } from "./AuditError.ts"
 import { Checkpointer } from "./Checkpointer.ts"
 import { type Declaration, parseDeclaration, updateDeclaration } from "./Declaration.ts"
 import { GroupCommit } from "./GroupCommit.ts"
-import type { AuditLogOptions, WalPlace } from "./LiveChain.ts"
+import type { AuditLogOptions, WalPlace } from "./LogOptions.ts"
 import { Progress } from "./Progress.ts"
 import type { FreshChain, RecoveredChain } from "./Recovery.ts"
 
@@ -129,7 +129,8 @@ export class ReplayChain {
       await this.#declare(group[0]?.body)
       for (let done = 0; done < group.length; ) done += await this.#put(group, done)
     }
-    const { signer, checkpointEvery } = this.#options
+    const { signer, tuningOf } = this.#options
+    const { checkpointEvery } = tuningOf(this.#name.stream)
     const waiting = this.#state.seq - this.#checkpointer.lastSeq
     if (signer !== undefined && waiting >= checkpointEvery) await this.#checkpoint()
   }

@@ -1,75 +1,32 @@
-/**
- * The single writer of one chain.
- *
- * One loop takes batches and tasks in turn; nothing else changes the chain. A batch goes:
- *
- * 1. take from the mailbox
- * 2. seal: canonical bytes, chain, hashes, signatures (engine, one crossing)
- * 3. write the frames; the state advances only now     crash before: nothing was acknowledged
- * 4. answer the callers: accepted                      crash after: the OS has the frames
- * 5. fsync (always)                                    crash before: a torn tail, never `durable`
- * 6. write the signature entries                       crash before: recovery signs what it finds
- *
- * A write that fails is taken back and refuses its batch; anything that leaves the disk's state
- * unknown stops the writer for good.
- *
- * Source: FORMATS 4, 5.
- */
-import type { Clock } from "../base/Clock.ts"
-import { batchRecordsMax, frameBytesMax, recordBytesMax } from "../base/Limits.ts"
-import type {
-  ChainContext,
-  ChainState,
-  Engine,
-  EngineSigner,
-  SealResult,
-} from "../engine/Engine.ts"
-import { type Batch, Mailbox } from "../ingress/Mailbox.ts"
-import { Rejected, rejectCode } from "../record/Reject.ts"
-import type { Signer } from "../signing/Signer.ts"
-import type { Sink } from "../sink/Sink.ts"
+import { batchRecordsMax, frameBytesMax } from "../base/Limits.ts"
+import type { ChainState, SealResult } from "../engine/Engine.ts"
+import { Admission, type ShedReason } from "../ingress/Admission.ts"
+import { type Batch, BatchPool, draftCharactersMax, Mailbox } from "../ingress/Mailbox.ts"
+import { type Draft, encodeDraft } from "../record/Draft.ts"
+import { defaultPrivacy, type PrivacyPolicy } from "../record/Privacy.ts"
+import { Rejected, rejectCode, rejectNumber } from "../record/Reject.ts"
 import { isStateUnknown } from "../sink/SinkError.ts"
 import { AuditError } from "./AuditError.ts"
-import { Checkpointer, type CheckpointHead } from "./Checkpointer.ts"
-import type { Signing } from "./Declaration.ts"
-import { type CommitPolicy, GroupCommit } from "./GroupCommit.ts"
-import { AppendReceipt, type Level, Progress, type Unreachable } from "./Progress.ts"
+import { Checkpointer } from "./Checkpointer.ts"
+import { GroupCommit } from "./GroupCommit.ts"
+import { AppendReceipt, type Level, Progress } from "./Progress.ts"
+import {
+  type PrivacyCounts,
+  type Tuning,
+  unreachable,
+  type WriterOptions,
+} from "./WriterOptions.ts"
 
-export interface WriterOptions {
-  readonly chain: ChainContext
-  readonly state: ChainState
-  readonly engine: Engine
-  readonly sink: Sink
-  readonly clock: Clock
-  readonly signing: Signing
-  readonly policy: CommitPolicy
-  /** Signs records and batches. */
-  readonly recordSigner: EngineSigner | undefined
-  /** Signs checkpoints. */
-  readonly signer: Signer | undefined
-  readonly checkpoint: CheckpointHead
-  /** self_hash of the records behind the last checkpoint; awaited before the next one. */
-  readonly pending: Promise<Uint8Array>
-  readonly checkpointEvery: number
-  readonly queueDepth: number
-  /** Told of a checkpoint that failed, and of the error that stopped the writer. */
-  readonly onTrouble: (error: unknown) => void
-}
-
-// Six characters of JSON for each byte of a record is more than any accepted draft needs.
-const draftCharactersMax = recordBytesMax * 6
 const batchBytesMax = batchRecordsMax * 2048 + draftCharactersMax * 3 + 1
+
+/** The batches of one log's writers. */
+export const openPool = (): BatchPool<AppendReceipt> =>
+  new BatchPool(batchRecordsMax, batchBytesMax)
 
 // Enough records that an fsync pays, few enough that the disk starts while more are appended.
 const groupRecords = 64
 
-const unreachable = (options: WriterOptions): Unreachable => ({
-  ...(options.policy === "ram" ? { durable: "the ram sink keeps nothing on disk" } : {}),
-  ...(options.signing === "checkpoint" || options.recordSigner === undefined
-    ? { signed: "records are covered by checkpoints only (signing=checkpoint)" }
-    : {}),
-  ...(options.signer === undefined ? { checkpointed: "no checkpoint signer is configured" } : {}),
-})
+const piiBlocked = rejectNumber("pii_blocked")
 
 const turn = (): Promise<void> => new Promise((done) => setImmediate(done))
 
@@ -77,9 +34,12 @@ export class Writer {
   readonly progress: Progress
   readonly #options: WriterOptions
   readonly #mailbox: Mailbox<AppendReceipt>
+  readonly #admission: Admission<AppendReceipt>
   readonly #commit: GroupCommit
   readonly #checkpointer: Checkpointer
   readonly #tasks: Array<() => Promise<void>> = []
+  #tuning: Tuning
+  readonly #counts = { redacted: 0, values: 0, blocked: 0 }
   #state: ChainState
   #running = false
   /** A batch is between the mailbox and the sink. */
@@ -94,6 +54,7 @@ export class Writer {
   constructor(options: WriterOptions) {
     const { chain, engine, sink, clock, state, policy } = options
     this.#options = options
+    this.#tuning = options.tuning
     this.#state = state
     const { checkpoint: head, pending } = options
     this.progress = new Progress(state.seq, head.lastSeq, unreachable(options), (level) =>
@@ -104,12 +65,17 @@ export class Writer {
     this.#commit = new GroupCommit({ sink, policy, progress, lastSeq: state.seq, stop })
     this.#checkpointer = new Checkpointer({ chain, engine, sink, clock, head, pending })
     this.#mailbox = new Mailbox({
-      depthMax: options.queueDepth,
-      recordsMax: batchRecordsMax,
-      bytesMax: batchBytesMax,
+      depthMax: options.tuning.queueDepth,
+      pool: options.pool,
       groupRecords,
       onWork: () => this.#wake(),
       onGroup: () => this.#startEarly(),
+    })
+    this.#admission = new Admission({
+      mailbox: this.#mailbox,
+      enqueueMs: options.tuning.enqueueMs,
+      busy: (reason) => this.#busy(reason),
+      onShed: options.onShed,
     })
   }
 
@@ -121,19 +87,58 @@ export class Writer {
     return this.#mailbox.waiting
   }
 
+  /** Errors: Rejected; AuditError BUSY at once, FATAL; later Rejected, SinkError. */
+  append(draft: Draft): Promise<AppendReceipt> {
+    if (this.#failed !== undefined) return Promise.reject(this.#failed)
+    return this.#admission.draft(draft)
+  }
+
+  /** A record of the runtime's own, for which there is always room. */
+  appendOwn(draft: Draft): Promise<AppendReceipt> {
+    if (this.#failed !== undefined) return Promise.reject(this.#failed)
+    return this.#mailbox.offerOwn(encodeDraft(draft))
+  }
+
   /**
    * Takes an encoded draft (record/Draft.encodeDraft).
    * Errors: AuditError BUSY at once, FATAL; later Rejected, SinkError.
    */
-  append(text: string): Promise<AppendReceipt> {
+  appendText(text: string): Promise<AppendReceipt> {
     if (this.#failed !== undefined) return Promise.reject(this.#failed)
-    if (text.length > draftCharactersMax) return Promise.reject(Rejected.of("record_size"))
-    return this.#mailbox.offer(text) ?? Promise.reject(this.#busy())
+    return this.#admission.text(text)
+  }
+
+  /** What is done to drafts that are sealed now. */
+  get privacy(): PrivacyPolicy {
+    return this.#tuning.privacy ?? defaultPrivacy
+  }
+
+  /** Since the writer was opened. */
+  get privacyCounts(): PrivacyCounts {
+    return this.#counts
+  }
+
+  /** Takes effect for the drafts that come from now on. */
+  tune(tuning: Tuning): void {
+    this.#tuning = tuning
+    this.#mailbox.depthMax = tuning.queueDepth
+    this.#admission.enqueueMs = tuning.enqueueMs
   }
 
   /** Everything accepted so far is sealed, written and, unless fsync=never, durable. */
   flush(): Promise<void> {
-    return this.#task(() => this.#commit.flush())
+    return this.#beside(() => this.#commit.flush())
+  }
+
+  /**
+   * Gives up what is not written yet: its callers are told. How many drafts that were.
+   * What is written stays, and is recovered when the chain is opened again.
+   */
+  abort(): number {
+    const error = AuditError.of("CANCELED", "the log was closed before this record was written")
+    this.#failed ??= error
+    this.progress.fail(error)
+    return this.#admission.dismiss(error)
   }
 
   /** Flushes and seals the open segment, so that it never changes again. */
@@ -164,9 +169,10 @@ export class Writer {
     }
   }
 
-  #busy(): AuditError {
+  #busy(reason: ShedReason): AuditError {
     const { stream } = this.#options.chain
-    return AuditError.of("BUSY", `the queue of ${stream} is full, try again`)
+    const why = reason === "io_backpressure" ? "waits for its sink" : "is full"
+    return AuditError.of("BUSY", `the queue of ${stream} ${why}, try again`)
   }
 
   /**
@@ -178,10 +184,15 @@ export class Writer {
     const isOnDemand = level === "durable" && this.#options.policy === "on_checkpoint"
     if (!isOnDemand || this.#durableDemanded) return
     this.#durableDemanded = true
-    this.#task(async () => {
+    this.#beside(async () => {
       this.#durableDemanded = false
       await this.#commit.makeDurable()
     }).catch(() => undefined)
+  }
+
+  /** As `#task`, but the chain is written on while it runs. */
+  #beside(step: () => Promise<void>): Promise<void> {
+    return this.#task(async () => ({ done: step() })).then(({ done }) => done)
   }
 
   #task<A>(step: () => Promise<A>): Promise<A> {
@@ -210,6 +221,7 @@ export class Writer {
         this.#atTask = false
       }
       if (this.#mailbox.waiting > 0) await turn()
+      else this.#options.onRoom()
     }
     this.#running = false
   }
@@ -234,10 +246,15 @@ export class Writer {
       while (done < batch.count) {
         if (this.#failed !== undefined) throw this.#failed
         // Without a need to wait this must stay synchronous: `#startEarly` counts on it.
-        if (this.#room < frameBytesMax) await this.#makeRoom()
+        if (this.#room < frameBytesMax) {
+          await this.#admission.stall(batch, done, () => this.#makeRoom())
+          // Whoever waited too long was refused meanwhile.
+          if (done === batch.count) break
+        }
         const result = this.#seal(batch, done, this.#room)
-        if (result.consumed === 0) await this.#rotate("begin")
-        else this.#put(batch, done, result)
+        if (result.consumed === 0) {
+          await this.#admission.stall(batch, done, () => this.#rotate("begin"))
+        } else this.#put(batch, done, result)
         done += result.consumed
       }
     } catch (error) {
@@ -260,13 +277,16 @@ export class Writer {
   #seal(batch: Batch<AppendReceipt>, from: number, framesBytesMax: number): SealResult {
     const { engine, chain, clock, signing, recordSigner } = this.#options
     const start = from === 0 ? 0 : (batch.ends[from - 1] as number)
+    const mark = from === 0 ? 0 : (batch.markEnds[from - 1] as number)
     return engine.sealBatch({
       chain,
       state: this.#state,
       input: batch.bytes.subarray(start, batch.used),
+      packed: { table: this.#mailbox.table, marks: batch.marks.subarray(mark, batch.marked) },
       count: batch.count - from,
       tsMs: clock.nowMs(),
       mode: signing === "checkpoint" || recordSigner === undefined ? "unsigned" : signing,
+      privacy: this.privacy,
       signer: recordSigner,
       framesBytesMax,
     })
@@ -287,12 +307,25 @@ export class Writer {
     }
     const { writerId, stream } = chain
     const { hashes } = result
-    const shared = { writerId, stream, firstSeq, hashes, progress: this.progress }
+    const shared = {
+      writerId,
+      stream,
+      firstSeq,
+      lastSeq,
+      hashes,
+      progress: this.progress,
+      waits: {},
+    }
+    this.#counts.redacted += result.redacted.records
+    this.#counts.values += result.redacted.values
     let index = 0
     for (let i = 0; i < result.consumed; i++) {
       const status = result.statuses[i] as number
       if (status === 0) batch.resolve[from + i]?.(new AppendReceipt(shared, index++))
-      else batch.reject[from + i]?.(Rejected.of(rejectCode(status) ?? "json"))
+      else {
+        if (status === piiBlocked) this.#counts.blocked += 1
+        batch.reject[from + i]?.(Rejected.of(rejectCode(status) ?? "json"))
+      }
     }
   }
 
@@ -308,8 +341,8 @@ export class Writer {
   }
 
   #checkpointWhenDue(lastSeq: number): void {
-    const { checkpointEvery, signer, onTrouble } = this.#options
-    const isDue = lastSeq - this.#checkpointer.lastSeq >= checkpointEvery
+    const { signer, onTrouble } = this.#options
+    const isDue = lastSeq - this.#checkpointer.lastSeq >= this.#tuning.checkpointEvery
     if (!isDue || this.#checkpointDue || signer === undefined) return
     this.#checkpointDue = true
     this.checkpoint().then(
@@ -336,10 +369,12 @@ export class Writer {
       () => this.#state,
       () => this.#commit.makeDurable(),
     )
-    const last = await signing.catch((error: unknown) => {
+    const signed = await signing.catch((error: unknown) => {
       throw isStateUnknown(error) ? this.#stop(error) : error
     })
-    if (last !== undefined) this.progress.reach("checkpointed", last)
+    if (signed === undefined) return
+    this.progress.reach("checkpointed", signed.range[1])
+    this.#options.onCheckpoint(signed)
   }
 
   /** Nobody knows what the disk holds: the writer ends, everybody who waits is told. */
@@ -348,6 +383,7 @@ export class Writer {
       this.#failed = error
       this.progress.fail(error)
       this.#options.onTrouble(error)
+      this.#options.onStop(error)
     }
     return error
   }

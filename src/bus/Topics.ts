@@ -15,14 +15,17 @@ export interface CheckpointCreated {
   readonly signer_key_id: string
 }
 
+export const verifyFailures = [
+  "hash_mismatch",
+  "prev_mismatch",
+  "manifest_gap",
+  "canon",
+  "root_mismatch",
+  "sig_invalid",
+] as const
+
 /** Why a chain did not verify, in the words that metrics and logs use as well. */
-export type VerifyFailure =
-  | "hash_mismatch"
-  | "prev_mismatch"
-  | "manifest_gap"
-  | "canon"
-  | "root_mismatch"
-  | "sig_invalid"
+export type VerifyFailure = (typeof verifyFailures)[number]
 
 export interface VerifyFailed {
   readonly stream: string
@@ -44,7 +47,6 @@ export interface ServiceCrashed {
   /** Path of the actor in the tree of supervisors. */
   readonly service: string
   readonly code: string
-  readonly restarts: number
 }
 
 /** Every topic with the payload of its events. */

@@ -8,93 +8,29 @@
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as Option from "effect/Option"
+import { backupCommands } from "./BackupCommand.ts"
 import { configCommand } from "./ConfigCommand.ts"
+import { drillCommand } from "./DrillCommand.ts"
 import { type Execute, executor } from "./Execute.ts"
+import {
+  counting,
+  files,
+  fsync,
+  given,
+  integrity,
+  keys,
+  level,
+  optionalText,
+  require,
+  signing,
+  stream,
+  switchOn,
+  time,
+  trust,
+  writer,
+} from "./Flags.ts"
 import * as Globals from "./Globals.ts"
 import type { Host } from "./Host.ts"
-
-const optionalText = (name: string, description: string) =>
-  Flag.String(name).pipe(Flag.withDescription(description), Flag.optional)
-
-const optionalFile = (name: string, description: string) =>
-  Flag.String(name).pipe(Flag.withMetavar("FILE"), Flag.withDescription(description), Flag.optional)
-
-const time = (name: string, alias: string, description: string) =>
-  Flag.String(name).pipe(
-    Flag.withAlias(alias),
-    Flag.withMetavar("TIME"),
-    Flag.withDescription(`${description}: RFC 3339 or Unix milliseconds`),
-    Flag.optional,
-  )
-
-const given = <A>(option: Option.Option<A>): A | undefined => Option.getOrUndefined(option)
-
-/** A whole number from 1, in digits and nothing else. */
-const counting = (name: string, description: string) =>
-  Flag.String(name).pipe(
-    Flag.withMetavar("N"),
-    Flag.withDescription(description),
-    Flag.filterMap(
-      (text) => {
-        const value = /^[1-9]\d{0,15}$/.test(text) ? Number(text) : 0
-        return Number.isSafeInteger(value) && value > 0 ? Option.some(value) : Option.none()
-      },
-      () => "a whole number from 1 on, in digits",
-    ),
-  )
-
-const switchOn = (name: string, description: string) =>
-  Flag.Boolean(name).pipe(
-    Flag.withoutNegation,
-    Flag.withDescription(description),
-    Flag.withDefault(false),
-  )
-
-const files = Argument.String("FILE").pipe(
-  Argument.withDescription("Files to read; - is stdin"),
-  Argument.variadic(),
-)
-
-const keys = Flag.String("key").pipe(
-  Flag.withMetavar("ALG:HEX"),
-  Flag.withDescription("A public key to trust for everything; may be repeated"),
-  Flag.atLeast(0),
-)
-
-const trust = optionalFile("trust", "The keys to believe; nothing is trusted without it or --key")
-
-const integrity = switchOn("integrity", "Chain and roots only, no signatures: intact or invalid")
-
-const require = Flag.Literals("require", ["signed", "checkpointed"]).pipe(
-  Flag.withDescription("What must cover a record"),
-  Flag.optional,
-)
-
-const signing = Flag.Literals("signing", ["record", "batch", "checkpoint"]).pipe(
-  Flag.withDescription("What is signed; default: as the log declares, batch for a new one"),
-  Flag.optional,
-)
-
-const fsync = Flag.Literals("fsync", ["always", "on_checkpoint", "never"]).pipe(
-  Flag.withDescription("When data is forced to the disk; default: as declared, on_checkpoint"),
-  Flag.optional,
-)
-
-const level = Flag.Literals("level", ["accepted", "durable", "signed", "checkpointed"]).pipe(
-  Flag.withDescription("The level that --acks waits for; default durable"),
-  Flag.optional,
-)
-
-const writer = Flag.String("writer").pipe(
-  Flag.withMetavar("W"),
-  Flag.withDescription("The chain's writer_id"),
-)
-
-const stream = Flag.String("stream").pipe(
-  Flag.withMetavar("S"),
-  Flag.withDescription("The chain's stream"),
-)
 
 const importCommand = (execute: Execute, program: string) =>
   Command.make(
@@ -384,6 +320,7 @@ export const makeProgram = (host: Host, outcome: (exit: number) => void) => {
       continueCommand(execute, program),
       canonCommand(execute, program),
       hashCommand(execute, program),
+      ...backupCommands(execute, program),
     ]),
   )
   return Command.make(host.name).pipe(
@@ -391,6 +328,7 @@ export const makeProgram = (host: Host, outcome: (exit: number) => void) => {
     Command.withSubcommands([
       audit,
       configCommand(execute, program),
+      drillCommand(execute, program),
       tourCommand(execute, program),
     ]),
     Command.withGlobalFlags(Globals.all),

@@ -74,6 +74,7 @@ const output: Record<OutputError["code"], Row> = {
 
 const audit: Record<AuditErrorCode, Row> = {
   BUSY: [unavailable, "a queue is full: try again"],
+  CANCELED: [unavailable, "the log was closed before the record was written"],
   CLOSED: [unavailable, "the log is closed"],
   FATAL: [unavailable, "the writer has stopped, its state is unknown: reopen the log"],
   FROZEN: [invalid, "the chain was tampered with, nothing more is written to it"],
@@ -82,12 +83,15 @@ const audit: Record<AuditErrorCode, Row> = {
   OP_ID_CONFLICT: [usage, "attrs.op_id was used before for other content"],
   SETTINGS: [usage, "settings that do not go together"],
   TAMPER: [invalid, "what is stored is not what was written"],
+  TIMEOUT: [unavailable, "a step took longer than its budget"],
+  UNAVAILABLE: [4, "a chain stopped and is opened again; try again in a moment"],
   UNREACHABLE: [usage, "a level that the log's settings never reach"],
   WRONG_LOG: [usage, "records of another log"],
 }
 
 const sink: Record<SinkErrorCode, Row> = {
   CASE_INSENSITIVE: [usage, "a file system that does not tell upper from lower case"],
+  CHANGED: [unavailable, "a file became shorter while it was copied: try again"],
   IO: [unavailable, "the operating system refused a file operation"],
   LOCKED: [unavailable, "another process writes this chain"],
   MODE: [usage, "a file or directory that others can reach"],
@@ -95,6 +99,7 @@ const sink: Record<SinkErrorCode, Row> = {
   NOT_FOUND: [usage, "no such file or directory"],
   NOT_REGULAR: [invalid, "something else stands where a regular file or a folder has to be"],
   NO_SPACE: [unavailable, "the disk or the quota is full"],
+  SALT: [usage, "a salt file whose text is not one"],
   STATE_UNKNOWN: [unavailable, "an fsync failed: reopen the log to recover"],
   TOO_LARGE: [usage, "a file larger than its bound"],
 }

@@ -2,7 +2,7 @@
  * What the commands ask of the program that starts them: the log as a library, the words of the
  * invocation. supervisors/main hands it in, so that this room stays below the public surface.
  */
-import type { ChainHead, Notice } from "../audit/AuditLog.ts"
+import type { ChainHead, CloseReport, Notice } from "../audit/AuditLog.ts"
 import type { Continued } from "../audit/Continue.ts"
 import type { FsyncPolicy, Signing } from "../audit/Declaration.ts"
 import type { Exported } from "../audit/Export.ts"
@@ -25,6 +25,8 @@ export interface RoomOptions {
   readonly notice: (notice: RoomNotice) => void
 }
 
+export type RoomReport = CloseReport & { readonly abandoned: ReadonlyArray<string> }
+
 /** An open log; see the library's Strongroom for the errors. */
 export interface Room {
   readonly logId: string
@@ -36,7 +38,7 @@ export interface Room {
   readonly checkpoint: () => Promise<void>
   readonly heads: () => ReadonlyArray<ChainHead>
   readonly export: () => Promise<ReadonlyArray<Exported>>
-  readonly close: () => Promise<void>
+  readonly close: () => Promise<RoomReport>
 }
 
 export interface Host {

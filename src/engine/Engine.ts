@@ -8,7 +8,9 @@
  */
 import type { Hasher } from "../base/Hash.ts"
 import type { ChainPosition as ChainState } from "../chain/Chain.ts"
+import type { PrivacyPolicy } from "../record/Privacy.ts"
 import type { RejectCode } from "../record/Reject.ts"
+import type { Packed } from "../record/Shape.ts"
 
 /** Where a chain stands. */
 export type { ChainPosition as ChainState } from "../chain/Chain.ts"
@@ -29,10 +31,14 @@ export interface SealRequest {
   readonly state: ChainState
   /** Shape: `count` texts `[kind,actor,subject,reason,attrs]`, each followed by a newline. */
   readonly input: Uint8Array
+  /** Says what lies in `input` instead, where there is more than lines. */
+  readonly packed?: Packed | undefined
   readonly count: number
   /** Units: Unix milliseconds; raised to the state's where it is behind. */
   readonly tsMs: number
   readonly mode: SealMode
+  /** Default: `drop`. `none` is for measuring and for tests: what is sealed stays for good. */
+  readonly privacy?: PrivacyPolicy | "none" | undefined
   /** Needed by the modes batch and record. */
   readonly signer?: EngineSigner | undefined
   /** Sealing stops before the frame that would take the frames past this many bytes. */
@@ -50,6 +56,8 @@ export interface SealResult {
   readonly signatures: Uint8Array
   /** Shape: 32 bytes of self_hash a sealed record; owned by the caller. */
   readonly hashes: Uint8Array
+  /** Sealed records that privacy changed, and how many values in them. */
+  readonly redacted: { readonly records: number; readonly values: number }
   readonly state: ChainState
 }
 

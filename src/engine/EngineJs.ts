@@ -7,19 +7,22 @@
  * Source: FORMATS 1 to 6.
  */
 import { blake3 } from "@noble/hashes/blake3.js"
-import { concat, dataView } from "../base/Bytes.ts"
+import { concat, dataView, utf8 } from "../base/Bytes.ts"
 import { b3, formatHash, type Hasher, hashBytes } from "../base/Hash.ts"
 import { invariant } from "../base/Invariant.ts"
 import { headText } from "../chain/Chain.ts"
 import { nodeHash, root } from "../merkle/Tree.ts"
-import { canonicalize, type Json, type JsonObject, parse } from "../record/Canonical.ts"
+import { canonicalize, format, type Json, type JsonObject, parse } from "../record/Canonical.ts"
 import { opIdOf } from "../record/Draft.ts"
 import * as Field from "../record/Field.ts"
 import { formatFrame, readFrame } from "../record/Frame.ts"
 import { isReserved } from "../record/Kind.ts"
 import { checkStream, checkWriterId } from "../record/Name.ts"
+import { defaultPrivacy, redactAttrs } from "../record/Privacy.ts"
 import * as Record from "../record/Record.ts"
 import { Rejected, rejectNumber } from "../record/Reject.ts"
+import { holdsSecret } from "../record/Secret.ts"
+import { unpackLines } from "../record/Shape.ts"
 import { keyIdOf } from "../signing/Algorithm.ts"
 import { signatureBytes } from "../signing/Ed25519.ts"
 import { formatSigEntry } from "../signing/Envelope.ts"
@@ -68,37 +71,64 @@ const buildBody = (
   return { v: 1, ts_ms, writer_id, seq, stream, kind, actor, subject, reason, attrs, prev }
 }
 
+interface Body {
+  readonly bytes: Uint8Array
+  readonly redacted: number
+}
+
+/** From kind to attrs; bytes as characters, since no pattern of a secret holds others. */
+const judgedText = (bytes: Uint8Array): string => {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1")
+  return text.slice(text.indexOf(',"kind":'), text.lastIndexOf(',"prev":'))
+}
+
+/** The bytes of a record as privacy leaves it. Errors: Rejected. */
+const formatPrivate = (given: Record.RecordBody, request: SealRequest): Body => {
+  const { chain, privacy = defaultPrivacy } = request
+  if (privacy === "none") return { bytes: Record.formatUnsafe(given, chain), redacted: 0 }
+  const { attrs, redacted, isBlocked } = redactAttrs(given.attrs, privacy)
+  if (redacted > 0 && utf8(format(given.attrs)).length > chain.attrsBytesMax) {
+    throw Rejected.of("attrs_size", "attrs")
+  }
+  const bytes = Record.formatUnsafe(redacted > 0 ? { ...given, attrs } : given, chain)
+  if (isBlocked || holdsSecret(judgedText(bytes))) throw Rejected.of("pii_blocked")
+  return { bytes, redacted }
+}
+
 interface Sealed {
   readonly statuses: Uint8Array
   readonly frames: ReadonlyArray<Uint8Array>
   readonly hashes: ReadonlyArray<Uint8Array>
+  readonly redacted: SealResult["redacted"]
   readonly state: ChainState
 }
 
 const sealLines = (request: SealRequest): Sealed => {
-  const { chain, input, count, framesBytesMax } = request
+  const { chain, packed, count, framesBytesMax } = request
+  const input = packed === undefined ? request.input : unpackLines(request.input, packed)
   const tsMs = Math.max(request.tsMs, request.state.tsMs)
   const statuses: Array<number> = []
   const frames: Array<Uint8Array> = []
   const hashes: Array<Uint8Array> = []
   let { state } = request
+  const redacted = { records: 0, values: 0 }
   let framesBytes = 0
   let at = 0
   while (statuses.length < count) {
     const end = input.indexOf(newline, at)
     invariant(end >= 0, "the input holds a line for each draft")
     try {
-      const body = Record.formatUnsafe(
-        buildBody(chain, state, tsMs, input.subarray(at, end)),
-        chain,
-      )
-      const hash = b3(body)
-      const frame = formatFrame(state.seq + 1, body, formatHash(hash))
+      const given = buildBody(chain, state, tsMs, input.subarray(at, end))
+      const body = formatPrivate(given, request)
+      const hash = b3(body.bytes)
+      const frame = formatFrame(state.seq + 1, body.bytes, formatHash(hash))
       if (framesBytes + frame.length > framesBytesMax) break
       framesBytes += frame.length
       frames.push(frame)
       hashes.push(hash)
       statuses.push(0)
+      redacted.values += body.redacted
+      if (body.redacted > 0) redacted.records += 1
       state = { seq: state.seq + 1, tsMs, head: hash }
     } catch (error) {
       if (!(error instanceof Rejected)) throw error
@@ -106,7 +136,7 @@ const sealLines = (request: SealRequest): Sealed => {
     }
     at = end + 1
   }
-  return { statuses: Uint8Array.from(statuses), frames, hashes, state }
+  return { statuses: Uint8Array.from(statuses), frames, hashes, redacted, state }
 }
 
 const envelope = (signer: EngineSigner, sig: Uint8Array) =>
@@ -150,13 +180,14 @@ const checkRequest = ({ chain, state, tsMs }: SealRequest): void => {
 
 const sealBatch = (request: SealRequest): SealResult => {
   checkRequest(request)
-  const { statuses, frames, hashes, state } = sealLines(request)
+  const { statuses, frames, hashes, redacted, state } = sealLines(request)
   return {
     consumed: statuses.length,
     statuses,
     frames: concat(...frames),
     signatures: signSealed(request, hashes),
     hashes: concat(...hashes),
+    redacted,
     state,
   }
 }

@@ -1,9 +1,10 @@
 /**
  * The engine in Rust, behind an addon.
  *
- * One crossing carries one batch; its bytes are laid out as the heads of native/core/src/seal.rs
- * and verify.rs say. Buffers are reused: what the port calls "valid until the next call" are views
- * into them, all else is copied. None of them is ever given to the addon twice in one call.
+ * One crossing carries one batch; its bytes are laid out as the heads of native/core/src/seal.rs,
+ * shape.rs and verify.rs say. Buffers are reused: what the port calls "valid until the next call"
+ * are views into them, all else is copied. None of them is ever given to the addon twice in one
+ * call.
  *
  * Source: FORMATS 1 to 6; the seam is ours and has a version, `abi`.
  */
@@ -11,6 +12,7 @@ import { loadAddon } from "../../native/load.mjs"
 import { dataView, utf8 } from "../base/Bytes.ts"
 import { hashBytes } from "../base/Hash.ts"
 import { frameBytesMax } from "../base/Limits.ts"
+import { defaultPrivacy } from "../record/Privacy.ts"
 import { rejectCode } from "../record/Reject.ts"
 import {
   type Canonicalized,
@@ -29,10 +31,13 @@ import { EngineError } from "./EngineError.ts"
 type Addon = ReturnType<typeof loadAddon>
 type NativeSigner = InstanceType<Addon["Signer"]>
 
-const abi = "1"
+const abi = "3"
 
 const stateBytes = 16 + hashBytes
-const callBytes = stateBytes + 20
+/** `POLICY_BYTES` of native/core/src/privacy.rs. */
+const policyBytes = 40
+const callBytes = stateBytes + 20 + policyBytes
+const sealHeadBytes = stateBytes + 24
 const outHeadBytes = stateBytes + 16
 /** `ENTRY_BYTES_MAX` of native/core/src/entry.rs. */
 const signatureEntryBytesMax = 173
@@ -42,6 +47,8 @@ const u32Max = 2 ** 32 - 1
 const u32Values = 2 ** 32
 
 const modes = { unsigned: 0, batch: 1, record: 2 } as const
+const ipModes = { drop: 0, prefix: 1, hash: 2 } as const
+const noPrivacy = 3
 const stops = ["end", "incomplete", "bad"] as const
 
 const failed = (message: string, cause?: unknown): EngineError =>
@@ -128,6 +135,30 @@ const chainEncoder = (addon: Addon) => {
   }
 }
 
+const nothing = new Uint8Array(0)
+
+/** As they cross: marks are little-endian, as the machines are that the addon is built for. */
+const packedBytes = (packed: SealRequest["packed"]): Record<"table" | "marks", Uint8Array> => {
+  if (packed === undefined) return { table: nothing, marks: nothing }
+  const { table, marks } = packed
+  return { table, marks: new Uint8Array(marks.buffer, marks.byteOffset, marks.byteLength) }
+}
+
+/** `native/core/src/privacy.rs`, `Policy`. */
+const writePolicy = (bytes: Uint8Array, view: DataView, privacy: SealRequest["privacy"]): void => {
+  const at = stateBytes + 20
+  const policy = privacy ?? defaultPrivacy
+  // The key of an earlier call does not stay.
+  bytes.fill(0, at)
+  view.setUint32(at, policy === "none" ? noPrivacy : ipModes[policy.ipMode], true)
+  if (policy === "none" || policy.ipMode !== "hash") return
+  const { epoch, key } = policy.salt
+  expect(Number.isSafeInteger(epoch) && epoch > 0 && epoch <= u32Max, "an epoch is from 1")
+  expect(key.length === hashBytes, "the key of a salt has 32 bytes")
+  view.setUint32(at + 4, epoch, true)
+  bytes.set(key, at + 8)
+}
+
 type EncodeChain = ReturnType<typeof chainEncoder>
 type FindSigner = (signer: EngineSigner) => NativeSigner
 
@@ -146,9 +177,11 @@ const sealer = (addon: Addon, encode: EncodeChain, find: FindSigner): Engine["se
     callView.setUint32(stateBytes + 8, count, true)
     callView.setUint32(stateBytes + 12, modes[mode], true)
     callView.setUint32(stateBytes + 16, Math.min(framesBytes, u32Max), true)
+    writePolicy(call, callView, request.privacy)
     const perDraft = 1 + hashBytes + signatureEntryBytesMax
-    const out = grow(outHeadBytes + count * perDraft + framesBytes)
-    cross(() => addon.sealBatch(signer, chainBytes, call, input, out))
+    const out = grow(sealHeadBytes + count * perDraft + framesBytes)
+    const { table, marks } = packedBytes(request.packed)
+    cross(() => addon.sealBatch(signer, chainBytes, call, input, table, marks, out))
     return readSealed(out)
   }
 }
@@ -156,18 +189,18 @@ const sealer = (addon: Addon, encode: EncodeChain, find: FindSigner): Engine["se
 /** `native/core/src/seal.rs`, `out`. */
 const readSealed = (out: Uint8Array): SealResult => {
   const view = dataView(out)
-  const [consumed, sealed, signatureBytes, frameBytes] = [0, 4, 8, 12].map((at) =>
-    view.getUint32(stateBytes + at, true),
-  ) as [number, number, number, number]
-  const hashesAt = outHeadBytes + consumed
+  const count = (index: number): number => view.getUint32(stateBytes + 4 * index, true)
+  const [consumed, sealed, signatureBytes, frameBytes] = [count(0), count(1), count(2), count(3)]
+  const hashesAt = sealHeadBytes + consumed
   const signaturesAt = hashesAt + sealed * hashBytes
   const framesAt = signaturesAt + signatureBytes
   return {
     consumed,
-    statuses: out.slice(outHeadBytes, hashesAt),
+    statuses: out.slice(sealHeadBytes, hashesAt),
     frames: out.subarray(framesAt, framesAt + frameBytes),
     signatures: out.subarray(signaturesAt, framesAt),
     hashes: out.slice(hashesAt, signaturesAt),
+    redacted: { records: count(4), values: count(5) },
     state: readState(out, view),
   }
 }

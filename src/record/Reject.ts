@@ -38,6 +38,7 @@ export const rejects = {
   prev: [29, "prev breaks its rule"],
   self_hash: [30, "self_hash is not that of the record"],
   op_id: [31, "attrs.op_id is not a UUID"],
+  pii_blocked: [32, "holds a secret: a credential, or a value under a key that names one"],
 } as const satisfies Record<string, readonly [number, string]>
 
 export type RejectCode = keyof typeof rejects

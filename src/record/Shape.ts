@@ -14,8 +14,13 @@
 import { fromUtf8, utf8 } from "../base/Bytes.ts"
 import { invariant } from "../base/Invariant.ts"
 import type { Draft } from "./Draft.ts"
+import { formatString } from "./Json.ts"
+import { isTellingKey } from "./Privacy.ts"
+import { holdsSecret } from "./Secret.ts"
 
 export const shapeValuesMax = 128
+/** In a template's number of values: privacy has to look at a key. */
+const keyFlag = 0x8000
 const stepsMax = 4096
 const levelsMax = 8
 const tableBytesMax = 1 << 20
@@ -144,7 +149,7 @@ export class Shapes {
     const { kind, actor, subject, reason, attrs } = draft
     if (Object.hasOwn(attrs, "op_id")) return "none"
     // A copy without getters, which could answer otherwise now; following it gives the values back.
-    const copy = JSON.parse(JSON.stringify({ stream: "", kind, actor, subject, reason, attrs }))
+    const copy = copyOf({ stream: "", kind, actor, subject, reason, attrs }, 1) as Draft
     if (this.#follow(copy) !== step) return "none"
     const template = formatTemplate(copy, this.count)
     if (template === undefined) return "none"
@@ -160,6 +165,17 @@ export class Shapes {
     this.#tableUsed = used
     return place
   }
+}
+
+const copyOf = (value: unknown, level: number): unknown => {
+  if (typeof value !== "object" || value === null || level > levelsMax + 1) return value
+  if (Array.isArray(value)) return value.map((item) => copyOf(item, level + 1))
+  const members: Array<[string, unknown]> = []
+  for (const key in value) {
+    const member = (value as { readonly [key: string]: unknown })[key]
+    if (member !== undefined) members.push([key, copyOf(member, level + 1)])
+  }
+  return Object.fromEntries(members)
 }
 
 const hasToJson = (value: object): boolean =>
@@ -227,6 +243,13 @@ const hasPlainKeys = (value: unknown): boolean => {
   )
 }
 
+const hasTellingKey = (value: unknown): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  Object.entries(value).some(
+    ([key, member]) => isTellingKey(key) || holdsSecret(key) || hasTellingKey(member),
+  )
+
 const formatTemplate = (draft: Draft, values: number): Uint8Array | undefined => {
   const { actor, subject, attrs } = draft
   if (![actor, subject, attrs].every(hasPlainKeys)) return undefined
@@ -236,7 +259,7 @@ const formatTemplate = (draft: Draft, values: number): Uint8Array | undefined =>
   const parts = [['"', 0, '"'], actorPart, subjectPart, ['"', 1, '"'], attrsPart].map(toTemplate)
   const bytes: Array<number> = []
   const half = (value: number): void => void bytes.push(value & 0xff, value >> 8)
-  half(values)
+  half(hasTellingKey(attrs) ? values | keyFlag : values)
   for (const { literals, slots: indexes } of parts) {
     half(literals.length)
     literals.forEach((literal, i) => {
@@ -276,7 +299,7 @@ export const unpackLines = (input: Uint8Array, { table, marks }: Packed): Uint8A
       continue
     }
     const values: Array<string> = []
-    const count = readHalf(table, place - 1)
+    const count = readHalf(table, place - 1) & ~keyFlag
     for (let i = 0, start = 0; i < count; i++) {
       const valueEnd = marks[mark++] as number
       values.push(take(valueEnd - start))
@@ -306,7 +329,7 @@ const fillTemplate = (table: Uint8Array, from: number, values: Array<string>): A
     let part = literal()
     // Digits are not changed by quoting them and taking the quotes off.
     for (let i = 1; i < literals; i++) {
-      part += JSON.stringify(values[half()]).slice(1, -1) + literal()
+      part += formatString(values[half()] as string).slice(1, -1) + literal()
     }
     return part
   })

@@ -40,7 +40,8 @@ export class ChunkReader {
   /** Offset in the file of the first byte of `bytes`. */
   offset: number
   bytes: Uint8Array = new Uint8Array(0)
-  readonly #fd: number
+  /** Absent once it is closed. */
+  #fd: number | undefined
   readonly #path: string
   readonly #end: number
   readonly #buffer: Uint8Array
@@ -61,22 +62,26 @@ export class ChunkReader {
     return this.offset + this.bytes.length >= this.#end
   }
 
-  /** Drops `consumed` bytes and reads on behind the rest. Errors: SinkError. */
+  /** Drops `consumed` bytes and reads on behind the rest. Errors: SinkError, which closes it. */
   advance(consumed: number): void {
+    const fd = this.#fd
+    if (fd === undefined) return
     const rest = this.bytes.subarray(consumed)
     this.offset += consumed
     this.#buffer.set(rest)
     const want = Math.min(this.#buffer.length, this.#end - this.offset)
     try {
       const position = this.offset + rest.length
-      const at = fill(this.#fd, this.#buffer.subarray(0, want), rest.length, position)
+      const at = fill(fd, this.#buffer.subarray(0, want), rest.length, position)
       this.bytes = this.#buffer.subarray(0, at)
     } catch (cause) {
+      this.close()
       throw sinkError("read", this.#path, cause)
     }
   }
 
   close(): void {
-    closeFile(this.#fd)
+    if (this.#fd !== undefined) closeFile(this.#fd)
+    this.#fd = undefined
   }
 }

@@ -11,7 +11,8 @@
  * the data and the new size reach the disk, the modification time need not.
  *
  * An fsync error is never retried: the kernel may have dropped the dirty pages and answer the next
- * call with success (the "fsyncgate" of 2018), so the state is unknown from then on.
+ * call with success (the "fsyncgate" of 2018), so the state is unknown from then on. Even who opens
+ * the file again may read what is on no disk: recovery writes it once more (`syncFile`).
  *
  * Not protected against: a device that acknowledges a flush that it did not make.
  */
@@ -26,6 +27,7 @@ import {
   ftruncateSync,
   mkdirSync,
   openSync,
+  readSync,
   renameSync,
   statSync,
   unlinkSync,
@@ -39,6 +41,7 @@ import { attempt, SinkError, sinkError, stateUnknown } from "./SinkError.ts"
 const fileMode = 0o600
 const directoryMode = 0o700
 export const temporarySuffix = ".tmp"
+const rewriteBytes = 1 << 20
 
 /**
  * Makes the names in a directory durable, after a step that changes them where there is one.
@@ -63,10 +66,29 @@ const sync = (fd: number, path: string): void => {
   }
 }
 
-/** What is in a file, whoever wrote it, is durable after this. Errors: SinkError STATE_UNKNOWN. */
-export const syncFile = (path: string): void => {
+/** Writes what is there over itself. */
+const rewrite = (fd: number, from: number, to: number): void => {
+  const buffer = new Uint8Array(Math.max(0, Math.min(rewriteBytes, to - from)))
+  for (let at = from, got = 1; at < to && got > 0; at += got) {
+    got = readSync(fd, buffer, 0, Math.min(buffer.length, to - at), at)
+    writeAll(fd, buffer.subarray(0, got), at)
+  }
+}
+
+/**
+ * What is in a file, whoever wrote it, is durable after this; behind the first `head` bytes it is
+ * known to be up to `from`. It is written once more: after an fsync that failed the system may keep
+ * pages that can be read, count as clean and are on no disk, which an fsync alone does not write.
+ * Errors: SinkError, STATE_UNKNOWN when the fsync failed.
+ */
+export const syncFile = (path: string, head = 0, from = head): void => {
   const fd = openRegular(path, { flags: constants.O_RDWR })
   try {
+    attempt("write again", path, () => {
+      const { size } = fstatSync(fd)
+      rewrite(fd, 0, Math.min(head, size))
+      rewrite(fd, from, size)
+    })
     sync(fd, path)
   } finally {
     closeFile(fd)

@@ -36,8 +36,8 @@ const lookAt = (path: string): Stats | undefined => {
 }
 
 /**
- * Closes a descriptor. What its close reports says nothing of what was read, nor of what was fsynced
- * before it, and the descriptor is gone all the same.
+ * Closes a descriptor. What its close reports says nothing of what was read, nor of what was
+ * fsynced before it, and the descriptor is gone all the same.
  */
 export const closeFile = (fd: number): void => {
   try {

@@ -142,7 +142,9 @@ export const listChain = (directory: string): ChainFiles => {
     const newest = files.segments.at(-1)
     // A segment that was sealed meanwhile has signatures beyond the size that was taken.
     const isSame = before?.path === newest?.path && isSameHeader(before?.header, newest?.header)
-    if (isSame || listings === listingsMax) return files
+    // Reading a directory is no one moment: of two files made meanwhile it may show the second.
+    const isGapFree = files.segments.every(({ number }, index) => number === index + 1)
+    if ((isSame && isGapFree) || listings === listingsMax) return files
   }
 }
 

@@ -8,6 +8,7 @@ import * as Data from "effect/Data"
 
 export type SinkErrorCode =
   | "CASE_INSENSITIVE"
+  | "CHANGED"
   | "IO"
   | "LOCKED"
   | "MODE"
@@ -15,6 +16,7 @@ export type SinkErrorCode =
   | "NOT_FOUND"
   | "NOT_REGULAR"
   | "NO_SPACE"
+  | "SALT"
   | "STATE_UNKNOWN"
   | "TOO_LARGE"
 
@@ -31,7 +33,7 @@ export class SinkError extends Data.TaggedError("SinkError")<{
   readonly instead?: Instead | undefined
 }> {
   get isRetryable(): boolean {
-    return this.code === "IO" || this.code === "NO_SPACE" || this.code === "LOCKED"
+    return ["IO", "NO_SPACE", "LOCKED", "CHANGED"].includes(this.code)
   }
 }
 

@@ -123,9 +123,22 @@ describe("append", () => {
     expect(await codeOf(offered[6]!)).toBe("BUSY")
     await expect(offered[6]).rejects.toMatchObject({ isRetryable: true })
     expect((await elsewhere).seq).toBe(3)
-    expect((await room.append(draft(5))).seq).toBe(7)
+    expect((await room.append(draft(5))).seq).toBe(8)
     await room.close()
-    expect(recordsOf(place).map(({ attrs }) => attrs.index)).toEqual([undefined, 0, 1, 2, 3, 4, 5])
+    const records = recordsOf(place)
+    expect(records.map(({ attrs }) => attrs.index)).toEqual([
+      undefined,
+      0,
+      1,
+      2,
+      3,
+      4,
+      undefined,
+      5,
+    ])
+    // What was refused is told in the chain once there is room.
+    const { kind, attrs } = records[6]!
+    expect([kind, attrs.count, attrs.by_reason]).toEqual(["Gap", 3, { audit_backpressure: 3 }])
   })
 })
 

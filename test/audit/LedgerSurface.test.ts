@@ -99,9 +99,14 @@ describe("the library", () => {
       "append",
       "checkpoint",
       "close",
+      "counts",
       "export",
       "flush",
+      "gate",
       "heads",
+      "sayConfig",
+      "subscribe",
+      "tune",
     ])
     const place = makePlace()
     const room = await openRoom(place)

@@ -47,6 +47,9 @@ export const openRoom = async (place: Place, changes: Changes = {}): Promise<Str
     engine: "js",
     export: { dir: place.export },
     notice: () => undefined,
+    queueDepth: 8192,
+    // A machine that runs many tests at once is no slow disk.
+    deadlines: { enqueueMs: 60_000 },
     ...changes,
     wal: { dir: place.wal, [smallSegments]: true, ...changes.wal },
   })

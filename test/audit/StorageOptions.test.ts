@@ -99,7 +99,13 @@ describe("rotateBytes", () => {
     const place = makePlace()
     const { wal, ...options } = optionsFor(place)
     const asked = rotateBytes === undefined ? wal! : { ...wal!, rotateBytes }
-    const room = await Strongroom.open({ ...options, wal: asked, signing: "checkpoint" })
+    const patient = { queueDepth: 8_000, deadlines: { enqueueMs: 60_000 } }
+    const room = await Strongroom.open({
+      ...options,
+      ...patient,
+      wal: asked,
+      signing: "checkpoint",
+    })
     for (let done = 0; done < records; done += 4000) {
       await Promise.all(Array.from({ length: 4000 }, () => room.append(draft)))
     }

@@ -3,7 +3,7 @@ import { Bus, type BusEvent, type Subscription } from "../../src/bus/Bus.ts"
 import { isOf, topics } from "../../src/bus/Topics.ts"
 
 const bus = (capacity?: number) => new Bus({ nowMs: () => 7 }, capacity)
-const crashed = (restarts: number) => ({ service: "audit/ingress", code: "FATAL", restarts })
+const crashed = (n: number) => ({ service: `audit/${n}`, code: "FATAL" })
 
 const take = async (subscription: Subscription, count: number): Promise<Array<BusEvent>> => {
   const events: Array<BusEvent> = []

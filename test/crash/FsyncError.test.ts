@@ -51,7 +51,7 @@ const failAt = async (
   const witness = new Witness()
   const forks = witness.add(child.acks)
   const complaints = child.told("trouble", "refused", "undecided", "failed", "ended")
-  const expected = new Set(["STATE_UNKNOWN", "IO", "KEY_IO", "FROZEN"])
+  const expected = new Set(["STATE_UNKNOWN", "IO", "KEY_IO", "FROZEN", "UNAVAILABLE"])
   const strange = complaints.filter(({ code }) => !expected.has(code ?? ""))
   const room = await Strongroom.open(openOptions(plan, () => undefined))
   await room.close()

@@ -36,6 +36,9 @@ export const openOptions = (
   wal: { dir: join(dir, "wal"), rotateBytes, fsync, [smallSegments]: true },
   export: { dir: join(dir, "export") },
   signing,
+  queueDepth: 8192,
+  // Faults are meant to be waited out here: shedding has tests of its own.
+  deadlines: { enqueueMs: 60_000, drainMs: 60_000 },
   notice,
 })
 

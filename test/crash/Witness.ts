@@ -40,6 +40,9 @@ const sentence = (stream: string, found: Finding): string =>
 const isTamper = ({ kind }: Finding, hasTrust: boolean): boolean =>
   weightOf(kind) !== "harmless" && (hasTrust || kind !== "key_unknown")
 
+const namesOf = (chains: ReadonlyMap<string, ReadonlyMap<number, string>>): Array<string> =>
+  [...chains].flatMap(([name, left]) => [...left.keys()].map((seq) => `${name}: ${seq}`))
+
 export class Witness {
   /** Hashes by `writer / stream`, then seq. */
   readonly #acked = new Map<string, Map<number, string>>()
@@ -70,8 +73,15 @@ export class Witness {
     }
   }
 
+  /** What is seen of a log that is not there. */
+  get #nothing(): Seen {
+    const lost = namesOf(this.#acked)
+    return { verdict: "unknown", tampers: [], lost, records: 0, tornTails: 0, recovered: 0 }
+  }
+
   #look(dir: string, folder: string): Seen {
     const root = join(dir, folder)
+    if (!existsSync(root)) return this.#nothing
     const trustPath = join(dir, "trust.json")
     const trust = existsSync(trustPath) ? parseTrust(readFileSync(trustPath)) : undefined
     const options: VerifyOptions = {
@@ -85,7 +95,7 @@ export class Witness {
     }
     const reports: Array<StreamReport> = []
     const missing = new Map([...this.#acked].map(([name, acked]) => [name, new Map(acked)]))
-    for (const name of existsSync(root) ? listChains(root) : []) {
+    for (const name of listChains(root)) {
       const wanted = missing.get(`${name.writerId} / ${name.stream}`)
       const examined = examineStream(engine, options, name, ({ firstSeq, result }) => {
         for (let i = 0; wanted !== undefined && i < result.count; i++) {
@@ -108,9 +118,7 @@ export class Witness {
       tampers: findings
         .filter(({ finding }) => isTamper(finding, trust !== undefined))
         .map(({ stream, finding }) => sentence(stream, finding)),
-      lost: [...missing].flatMap(([name, left]) =>
-        [...left.keys()].map((seq) => `${name}: ${seq}`),
-      ),
+      lost: namesOf(missing),
       records: report.records,
       tornTails: count("torn_tail"),
       recovered: count("recovered"),

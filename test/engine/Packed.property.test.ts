@@ -2,7 +2,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import type { Engine, SealRequest } from "../../src/engine/Engine.ts"
-import { type Batch, Mailbox } from "../../src/ingress/Mailbox.ts"
+import { type Batch, BatchPool, Mailbox } from "../../src/ingress/Mailbox.ts"
 import { type Draft, encodeDraft } from "../../src/record/Draft.ts"
 import { rejectCode } from "../../src/record/Reject.ts"
 import { Shapes, shapeValuesMax } from "../../src/record/Shape.ts"
@@ -13,8 +13,7 @@ import { engines } from "./Both.ts"
 const mailboxOf = () =>
   new Mailbox<unknown>({
     depthMax: 1000,
-    recordsMax: 256,
-    bytesMax: 1 << 20,
+    pool: new BatchPool(256, 1 << 20),
     groupRecords: 64,
     onWork: () => undefined,
     onGroup: () => undefined,

@@ -2,7 +2,7 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { MailboxModel } from "../../models/MailboxModel.ts"
 import { fromUtf8 } from "../../src/base/Bytes.ts"
-import { type Batch, Mailbox } from "../../src/ingress/Mailbox.ts"
+import { type Batch, BatchPool, Mailbox } from "../../src/ingress/Mailbox.ts"
 
 interface Counted {
   work: number
@@ -13,8 +13,7 @@ const open = (depthMax: number, recordsMax = 4, bytesMax = 100, groupRecords = 3
   const calls: Counted = { work: 0, group: 0 }
   const mailbox = new Mailbox<string>({
     depthMax,
-    recordsMax,
-    bytesMax,
+    pool: new BatchPool(recordsMax, bytesMax),
     groupRecords,
     onWork: () => void calls.work++,
     onGroup: () => void calls.group++,

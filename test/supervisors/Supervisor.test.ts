@@ -6,9 +6,9 @@ import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { describe, expect, it } from "vitest"
 import { SinkError } from "../../src/sink/SinkError.ts"
-import { StateUnknown } from "../../supervisors/ChildSpec.ts"
+import { actorChild, StateUnknown } from "../../supervisors/ChildSpec.ts"
 import { runTree, subtree, supervise } from "../../supervisors/Supervisor.ts"
-import { Stage, settle } from "./Tree.ts"
+import { Stage, settle, until } from "./Tree.ts"
 
 const inTestTime = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> =>
   Effect.runPromise(Effect.scoped(effect).pipe(Effect.provide(TestClock.layer())))
@@ -157,7 +157,7 @@ describe("crashes", () => {
     )
   })
 
-  it("takes interruption for no crash: a permanent child comes back, a transient one does not", () => {
+  it("takes interruption for no crash: only a permanent child comes back", () => {
     const stage = new Stage()
     const children = [stage.child("a"), stage.child("b", { restart: "transient" })]
     return inTestTime(
@@ -460,6 +460,78 @@ describe("deadlines", () => {
   })
 })
 
+describe("actors in plain JavaScript", () => {
+  const terms = { name: "a", restart: "permanent", startMs: 30, shutdownMs: 30 } as const
+  const backoff = { firstMs: 5, maxMs: 5, jitter: 0 }
+
+  it("are opened, closed when they crash, and opened again", async () => {
+    const stage = new Stage()
+    let crash: (error: Error) => void = () => undefined
+    const actor = actorChild(terms, async () => {
+      stage.log.push("open")
+      const ended = new Promise((_done, fail) => {
+        crash = fail
+      })
+      return { ended, close: async () => void stage.log.push("close") }
+    })
+    const root = Effect.runFork(runTree(stage.options([actor], { backoff })))
+    await until(() => stage.events.length === 1)
+    crash(new StateUnknown({ message: "fsync failed" }))
+    await until(() => stage.log.length === 3)
+    expect(stage.since()).toBe("open close open")
+    expect(stage.events).toContainEqual(expect.objectContaining({ how: "state_unknown" }))
+    await Effect.runPromise(Fiber.interrupt(root))
+    expect(stage.since()).toBe("close")
+  })
+
+  it("that hang while they open are abandoned, and closed should they open after all", async () => {
+    const stage = new Stage()
+    let open: () => void = () => undefined
+    const actor = actorChild(terms, async () => {
+      await new Promise<void>((done) => {
+        open = done
+      })
+      return {
+        ended: new Promise(() => undefined),
+        close: async () => void stage.log.push("close"),
+      }
+    })
+    const root = Effect.runFork(Effect.exit(runTree(stage.options([actor], { backoff }))))
+    await until(() => stage.events.length === 3)
+    expect(stage.told()).toEqual(["crashed root/a", "abandoned root/a", "gave_up root/a"])
+    open()
+    await until(() => stage.events.length === 1)
+    expect(stage.since()).toBe("close")
+    expect(stage.told()).toEqual(["released root/a"])
+    await Effect.runPromise(Fiber.interrupt(root))
+  })
+
+  it("that crash before anybody listens are restarted, and end no process", async () => {
+    const stage = new Stage()
+    let opens = 0
+    const actor = actorChild(terms, async () => {
+      opens++
+      const ended =
+        opens === 1 ? Promise.reject(new Error("at once")) : new Promise(() => undefined)
+      return { ended, close: async () => undefined }
+    })
+    const root = Effect.runFork(runTree(stage.options([actor], { backoff })))
+    await until(() => stage.events.length === 5)
+    expect(stage.told().slice(1)).toEqual([
+      ...["crashed root/a", "stopped root/a", "restarting root/a", "started root/a"],
+    ])
+    await Effect.runPromise(Fiber.interrupt(root))
+  })
+
+  it("that cannot be opened crash", async () => {
+    const stage = new Stage()
+    const actor = actorChild(terms, () => Promise.reject(new Error("locked")))
+    const options = stage.options([actor], { restartsMax: 0 })
+    const error = await Effect.runPromise(Effect.flip(runTree(options)))
+    expect(error.message).toBe("root gives up root/a: locked")
+  })
+})
+
 describe("with real time", () => {
   it("does what it does on a test clock", async () => {
     const stage = new Stage()
@@ -470,10 +542,11 @@ describe("with real time", () => {
       stage.child("c"),
     ]
     const root = Effect.runFork(runTree(stage.options(children, { backoff })))
-    await Effect.runPromise(Effect.sleep(5))
+    await until(() => stage.log.length === 3)
     expect(stage.since()).toBe("+a +b +c")
+    await until(() => stage.events.length === 3)
     stage.end("a")
-    await Effect.runPromise(Effect.sleep(40))
+    await until(() => stage.log.length === 2)
     expect(stage.since()).toBe("-a +a")
     await Effect.runPromise(Fiber.interrupt(root))
     // A restarted child stops in the place where it started first.

@@ -1,4 +1,5 @@
 /** Children that a test makes crash, hang and end, and a log of what happened to them. */
+import { setTimeout as sleep } from "node:timers/promises"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type { ChildSpec, SupervisorEvent } from "../../supervisors/ChildSpec.ts"
@@ -76,6 +77,14 @@ export class Stage {
   /** Takes the events since the last call. */
   told(): ReadonlyArray<string> {
     return this.events.splice(0).map((event) => `${event.event} ${event.child}`)
+  }
+}
+
+/** Real time: until the condition holds. */
+export const until = async (holds: () => boolean): Promise<void> => {
+  for (let k = 0; !holds(); k++) {
+    if (k === 5_000) throw new Error("it never came to that")
+    await sleep(1)
   }
 }
 

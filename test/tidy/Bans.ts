@@ -78,7 +78,7 @@ const importSource = (found: Node): string | undefined => {
 /** Data types and Schema: what a pure room may take from effect. */
 const pureEffect = new RegExp(
   "^effect/(Data|Schema|Option|Result|Brand|Context|Order|Equal|Hash|HashMap|HashSet|Chunk|" +
-    "Match|Predicate|Function|Types)$",
+    "Match|Predicate|Function|Types|encoding/Toml)$",
 )
 
 const impureImport = (path: string) => {

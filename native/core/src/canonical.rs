@@ -11,6 +11,7 @@
 //! Source: FORMATS 1.
 
 use crate::number;
+use crate::privacy::Marks;
 use crate::reject::{Checked, Reject};
 use crate::text;
 use std::collections::HashSet;
@@ -36,6 +37,8 @@ pub struct Scratch {
     members: Vec<Member>,
     order: Vec<(u64, u32)>,
     sorted: Vec<u8>,
+    /// What privacy has to look at in the text last read.
+    pub(crate) marks: Marks,
 }
 
 /// The members of an object just read: where they begin, and whether they stand in order.
@@ -76,6 +79,7 @@ pub(crate) fn first_fault(text: &str) -> Option<Reject> {
 impl<'a> Canonicalizer<'a> {
     pub(crate) fn new(text: &'a str, out: &'a mut Vec<u8>, scratch: &'a mut Scratch) -> Self {
         scratch.members.clear();
+        scratch.marks = Marks::default();
         Canonicalizer { text, at: 0, copied: 0, out, scratch, careful: false }
     }
 
@@ -145,7 +149,12 @@ impl<'a> Canonicalizer<'a> {
     /// A value inside `level` objects and arrays.
     pub(crate) fn value(&mut self, level: u32) -> Checked<()> {
         match self.peek() {
-            b'"' => self.string().map(|_| ()),
+            b'"' => {
+                let start = self.at + 1;
+                self.string()?;
+                self.scratch.marks.note_value(self.text, start, self.at - 1);
+                Ok(())
+            }
             b'{' => {
                 let members = self.members(level + 1)?;
                 self.settle(&members)
@@ -198,6 +207,8 @@ impl<'a> Canonicalizer<'a> {
                 return Ok(());
             }
         }
+        // What is written otherwise here may read as anything.
+        self.scratch.marks.note_any();
         let decoded = text::decode(raw)?;
         text::check_assigned(&decoded)?;
         self.at += 1;
@@ -253,6 +264,11 @@ impl<'a> Canonicalizer<'a> {
             let key_at = self.at + 1;
             let plain = self.string()?;
             let key_end = self.position();
+            if plain {
+                self.scratch.marks.note_key(self.text.as_bytes(), key_at, self.at - 1);
+            } else {
+                self.scratch.marks.note_any();
+            }
             if let Some(seen) = &mut seen
                 && !seen.insert(self.flush()[start..].to_vec())
             {
@@ -311,7 +327,7 @@ impl<'a> Canonicalizer<'a> {
 
     fn sort(&mut self, base: usize) -> Checked<()> {
         self.flush();
-        let Scratch { members, order, sorted } = &mut *self.scratch;
+        let Scratch { members, order, sorted, .. } = &mut *self.scratch;
         let members = &members[base..];
         if members.iter().all(|member| member.plain) {
             order_plain(members, self.out, order)?;

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 #![warn(unreachable_pub)]
 
+mod address;
 pub mod canonical;
 pub mod chain;
 mod draft;
@@ -16,9 +17,13 @@ mod frame;
 pub mod hash;
 pub mod merkle;
 pub mod number;
+pub mod privacy;
 pub mod record;
+mod redact;
 pub mod reject;
 pub mod seal;
+mod secret;
+mod shape;
 pub mod stored;
 mod text;
 mod unassigned;

@@ -34,6 +34,7 @@ pub enum Reject {
     Prev = 29,
     SelfHash = 30,
     OpId = 31,
+    PiiBlocked = 32,
 }
 
 pub type Checked<T> = Result<T, Reject>;

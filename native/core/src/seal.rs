@@ -11,9 +11,12 @@
 //!         writer_id and stream are canonical JSON strings with their quotes
 //! call    state: u64 seq | u64 ts_ms | 32 bytes head
 //!         | u64 ts_ms | u32 count | u32 mode: 0 unsigned, 1 batch, 2 record | u32 frames max
-//! input   count lines `[kind,actor,subject,reason,attrs]`, each ended by a newline
+//!         | privacy: u32 mode: 0 drop, 1 prefix, 2 hash, 3 none | u32 epoch | 32 bytes key
+//! input   without marks: count lines `[kind,actor,subject,reason,attrs]`, each ended by a newline;
+//!         with them: what they say (core/src/shape.rs)
 //! out     state, new
 //!         | u32 consumed | u32 sealed | u32 signature bytes | u32 frame bytes
+//!         | u32 records that privacy changed | u32 values in them
 //!         | one status byte a consumed draft | 32 bytes of self_hash a sealed record
 //!         | signatures: `.sig` entries | frames
 //! ```
@@ -30,13 +33,16 @@ use crate::frame::{self, write_hash};
 use crate::hash::{Body, Digest, Lanes};
 use crate::merkle::{Level, Tree};
 use crate::number::{self, INTEGER_MAX};
+use crate::privacy::{POLICY_BYTES, Policy, Redactor};
 use crate::record::HASH_TEXT_BYTES;
 use crate::reject::{Checked, Reject};
+use crate::secret::Traces;
+use crate::shape::{Draft, Drafts};
 
 /// Bytes of a record from the text of prev on, without `b3:`.
 const PREV_BYTES: usize = 64 + 2;
-const CALL_BYTES: usize = STATE_BYTES + 20;
-const HEAD_BYTES: usize = STATE_BYTES + 16;
+const CALL_BYTES: usize = STATE_BYTES + 20 + POLICY_BYTES;
+const HEAD_BYTES: usize = STATE_BYTES + 24;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -49,9 +55,13 @@ pub struct Request<'a> {
     pub chain: Chain<'a>,
     pub state: State,
     pub input: &'a [u8],
+    /// Templates, and what each draft is: `shape`. Without marks the input is lines.
+    pub table: &'a [u8],
+    pub marks: &'a [u8],
     pub count: u32,
     pub ts_ms: u64,
     pub mode: Mode,
+    pub privacy: Policy,
     /// Needed by the modes batch and record.
     pub signer: Option<&'a Signer>,
     pub frames_bytes_max: usize,
@@ -61,6 +71,7 @@ pub struct Request<'a> {
 #[derive(Default)]
 pub struct Sealer {
     scratch: Scratch,
+    redactor: Redactor,
     lanes: Lanes,
     tree: Tree,
     frames: Vec<u8>,
@@ -68,6 +79,8 @@ pub struct Sealer {
     statuses: Vec<u8>,
     hashes: Vec<Digest>,
     signatures: Vec<u8>,
+    redacted_records: u32,
+    redacted_values: u32,
 }
 
 impl<'a> Request<'a> {
@@ -77,6 +90,8 @@ impl<'a> Request<'a> {
         chain: &'a [u8],
         call: &[u8],
         input: &'a [u8],
+        table: &'a [u8],
+        marks: &'a [u8],
     ) -> Result<Self, Failure> {
         let call: &[u8; CALL_BYTES] = call.try_into().map_err(|_| Failure::Input)?;
         let (state, rest) = call.split_at(STATE_BYTES);
@@ -86,6 +101,8 @@ impl<'a> Request<'a> {
             chain: Chain::decode(chain)?,
             state: State::decode(state)?,
             input,
+            table,
+            marks,
             count: word(0),
             ts_ms: u64::from_le_bytes(ts_ms.try_into().expect("eight")),
             mode: match word(4) {
@@ -94,6 +111,7 @@ impl<'a> Request<'a> {
                 2 => Mode::Record,
                 _ => return Err(Failure::Input),
             },
+            privacy: Policy::decode(rest[12..].try_into().map_err(|_| Failure::Input)?)?,
             signer,
             frames_bytes_max: word(8) as usize,
         })
@@ -119,38 +137,57 @@ impl Sealer {
         self.frames.clear();
         self.bodies.clear();
         self.statuses.clear();
+        self.redacted_records = 0;
+        self.redacted_values = 0;
         let fields = FixedFields::new(&request.chain, ts_ms);
-        let mut lines = lines(request.input);
+        let is_packed = !request.marks.is_empty();
+        let mut lines = lines(if is_packed { &[] } else { request.input });
+        let Request { table, marks, input, .. } = *request;
+        let mut drafts = Drafts { table, marks, input };
+        let mut traces = Traces::new(input);
         for _ in 0..request.count {
-            let line = lines.next().ok_or(Failure::Input)?;
             let seq = request.state.seq + self.bodies.len() as u64 + 1;
             if seq > INTEGER_MAX {
                 return Err(Failure::State);
             }
             let start = self.frames.len();
-            match line.and_then(|line| self.write_record(&fields, seq, line, &request.chain)) {
+            let draft = if is_packed {
+                drafts.next().ok_or(Failure::Input)?
+            } else {
+                Draft::Line(lines.next().ok_or(Failure::Input)?)
+            };
+            let is_traced =
+                request.privacy != Policy::None && is_traced(&mut traces, input, &draft);
+            match self.write_record(&fields, seq, draft, is_traced, request)? {
                 Ok(()) if self.frames.len() > request.frames_bytes_max => {
                     self.frames.truncate(start);
                     self.bodies.pop();
                     return Ok(());
                 }
-                Ok(()) => self.statuses.push(0),
+                Ok(()) => {
+                    self.statuses.push(0);
+                    self.redacted_values += self.redactor.redacted;
+                    self.redacted_records += u32::from(self.redactor.redacted > 0);
+                }
                 Err(reject) => {
                     self.frames.truncate(start);
                     self.statuses.push(reject.number());
                 }
             }
         }
-        if lines.next().is_none() { Ok(()) } else { Err(Failure::Input) }
+        let is_used = if is_packed { drafts.is_empty() } else { lines.next().is_none() };
+        if is_used { Ok(()) } else { Err(Failure::Input) }
     }
 
     fn write_record(
         &mut self,
         fields: &FixedFields,
         seq: u64,
-        line: &str,
-        chain: &Chain,
-    ) -> Checked<()> {
+        draft: Draft,
+        is_traced: bool,
+        request: &Request,
+    ) -> Result<Checked<()>, Failure> {
+        let Request { chain, privacy, .. } = request;
         let frames = &mut self.frames;
         let start = frames.len();
         frame::begin(seq, frames);
@@ -158,7 +195,25 @@ impl Sealer {
         frames.extend_from_slice(&fields.before_seq);
         number::append(seq, frames);
         frames.extend_from_slice(&fields.before_kind);
-        draft::append(line, chain.attrs_bytes_max, frames, &mut self.scratch)?;
+        let kind_at = frames.len();
+        let attrs_max = chain.attrs_bytes_max;
+        let appended = match draft {
+            Draft::Line(line) => line
+                .and_then(|line| draft::append(line, attrs_max, frames, &mut self.scratch))
+                .map(|()| self.scratch.marks),
+            Draft::Shaped(shaped) => {
+                let marks = shaped.marks();
+                shaped.append(attrs_max, frames)?.map(|()| marks)
+            }
+        };
+        let redacted = appended.and_then(|marks| {
+            self.redactor.redact(privacy, marks, attrs_max, kind_at, frames).map(|()| marks)
+        });
+        let marks = match redacted {
+            Ok(marks) => marks,
+            Err(reject) => return Ok(Err(reject)),
+        };
+        let attrs_end = frames.len();
         if seq == 1 {
             frames.extend_from_slice(b",\"prev\":\"b3:0\"}");
         } else {
@@ -168,12 +223,16 @@ impl Sealer {
         }
         let len = frames.len() - at;
         if len > chain.record_bytes_max {
-            return Err(Reject::RecordSize);
+            return Ok(Err(Reject::RecordSize));
+        }
+        let text = &frames[kind_at..attrs_end];
+        if let Err(reject) = self.redactor.judge(privacy, marks, is_traced, text) {
+            return Ok(Err(reject));
         }
         let known = if seq == 1 { len } else { len - PREV_BYTES };
         self.bodies.push(Body { at, len, known });
         frame::end(start, frames);
-        Ok(())
+        Ok(Ok(()))
     }
 
     /// Links and hashes the records; the state behind the last.
@@ -250,8 +309,10 @@ impl Sealer {
         state.encode(&mut head[..STATE_BYTES]);
         let sealed = self.hashes.len();
         let counts = [self.statuses.len(), sealed, self.signatures.len(), self.frames.len()];
-        for (count, out) in counts.iter().zip(head[STATE_BYTES..].chunks_exact_mut(4)) {
-            out.copy_from_slice(&(*count as u32).to_le_bytes());
+        let redacted = [self.redacted_records, self.redacted_values];
+        let counts = counts.map(|count| count as u32).into_iter().chain(redacted);
+        for (count, out) in counts.zip(head[STATE_BYTES..].chunks_exact_mut(4)) {
+            out.copy_from_slice(&count.to_le_bytes());
         }
         Ok(sealed as u32)
     }
@@ -287,6 +348,13 @@ fn batch_text(chain: &Chain, first: u64, last: u64, root: &Digest) -> Vec<u8> {
          \"stream\":{stream},\"writer_id\":{writer_id}}}"
     )
     .into_bytes()
+}
+
+/// Whether a draft may hold a secret. Its text is a part of the input.
+fn is_traced(traces: &mut Traces, input: &[u8], draft: &Draft) -> bool {
+    let text = draft.text();
+    let start = text.as_ptr().addr().wrapping_sub(input.as_ptr().addr());
+    start <= input.len() && traces.lie_within(start, start + text.len())
 }
 
 /// Lines that end with a newline; text behind the last newline is a line too and no valid draft.

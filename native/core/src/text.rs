@@ -97,7 +97,12 @@ pub(crate) fn is_assigned(character: char) -> bool {
 }
 
 pub(crate) fn check_assigned(text: &str) -> Checked<()> {
-    if text.chars().all(is_assigned) { Ok(()) } else { Err(Reject::Unassigned) }
+    // Everything below U+0300 is.
+    if text.chars().all(|character| character < '\u{300}' || is_assigned(character)) {
+        Ok(())
+    } else {
+        Err(Reject::Unassigned)
+    }
 }
 
 /// Whether a string may change under NFC; escapes in it change nothing about a `false`, since

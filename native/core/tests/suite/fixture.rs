@@ -93,6 +93,9 @@ impl Batch<'_> {
             chain: self.chain,
             state: self.state,
             input,
+            table: &[],
+            marks: &[],
+            privacy: strongroom_core::privacy::Policy::Drop,
             count: input.iter().filter(|&&byte| byte == b'\n').count() as u32,
             ts_ms: self.ts_ms,
             mode: self.mode,
@@ -106,7 +109,7 @@ impl Batch<'_> {
         let sealed = sealer.seal(&self.request(input), &mut out)?;
         let counts = [0, 4, 8, 12].map(|at| word(&out, STATE_BYTES + at));
         assert_eq!(sealed as usize, counts[1]);
-        let mut rest = &out[STATE_BYTES + 16..];
+        let mut rest = &out[STATE_BYTES + 24..];
         let mut take = |count: usize| rest.split_off(..count).expect("bytes").to_vec();
         Ok(Sealed {
             state: State::decode(&out[..STATE_BYTES]).expect("a state"),

@@ -182,7 +182,7 @@ fn reject_numbers_are_those_of_the_other_engine() {
             table.insert(name.to_owned(), number.into());
         }
     }
-    assert_eq!(table.len(), 31);
+    assert_eq!(table.len(), 32);
     let ours = [
         Json,
         Utf8,
@@ -213,6 +213,7 @@ fn reject_numbers_are_those_of_the_other_engine() {
         Prev,
         SelfHash,
         OpId,
+        PiiBlocked,
     ];
     for reject in ours {
         let name = format!("{reject:?}").chars().fold(String::new(), |mut name, letter| {

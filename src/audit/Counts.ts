@@ -1,0 +1,45 @@
+/** What a log did since it was opened, in numbers. */
+import type { LiveChain } from "./LiveChain.ts"
+
+export interface LogCounts {
+  readonly accepted: number
+  readonly durable: number
+  readonly signed: number
+  readonly checkpointed: number
+  /** Drafts in the queues. */
+  readonly waiting: number
+  /** Drafts refused with BUSY. */
+  readonly shed: number
+}
+
+export interface CloseReport extends Omit<LogCounts, "waiting"> {
+  /** Drafts that were given up at the deadline; their callers were told CANCELED. */
+  readonly left: number
+}
+
+export const nothing: LogCounts = {
+  accepted: 0,
+  durable: 0,
+  signed: 0,
+  checkpointed: 0,
+  waiting: 0,
+  shed: 0,
+}
+
+export const countsOf = ({ intake: { writer }, shedding }: LiveChain): LogCounts => ({
+  accepted: writer.progress.since("accepted"),
+  durable: writer.progress.since("durable"),
+  signed: writer.progress.since("signed"),
+  checkpointed: writer.progress.since("checkpointed"),
+  waiting: writer.waiting,
+  shed: shedding.total,
+})
+
+export const added = (a: LogCounts, b: LogCounts): LogCounts => ({
+  accepted: a.accepted + b.accepted,
+  durable: a.durable + b.durable,
+  signed: a.signed + b.signed,
+  checkpointed: a.checkpointed + b.checkpointed,
+  waiting: a.waiting + b.waiting,
+  shed: a.shed + b.shed,
+})

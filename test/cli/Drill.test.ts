@@ -1,0 +1,21 @@
+import { describe, expect, it } from "vitest"
+import { run } from "./Program.ts"
+
+describe("drill shutdown", () => {
+  it("ends a host that appends, and finds every record it acknowledged [A-103, A-104]", async () => {
+    const { exit, stdout } = await run(["drill", "shutdown", "--seconds", "1", "--json"])
+    const told = JSON.parse(stdout)
+    expect(told).toMatchObject({ exit: "0", verdict: "valid", left: 0, findings: 0 })
+    expect(told.acks).toBeGreaterThan(100)
+    for (const level of ["durable", "signed", "checkpointed"])
+      expect(told[level]).toBe(told.accepted)
+    expect(told.accepted).toBeGreaterThanOrEqual(told.acks)
+    expect(exit).toBe(0)
+  }, 60_000)
+
+  it("names the drills there are", async () => {
+    const { exit, stderr } = await run(["drill", "earthquake"])
+    expect(exit).toBe(1)
+    expect(stderr).toContain("shutdown")
+  })
+})
