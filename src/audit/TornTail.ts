@@ -115,7 +115,7 @@ const isLost = (tail: Tail): boolean => {
   const start = bytes.read(0, frameOverheadBytes)
   // More than one flipped byte can make of a length, less than any frame or entry has.
   if (start.length === frameOverheadBytes && isZero(start)) return true
-  const end = claimedBytes(tail) ?? Number.POSITIVE_INFINITY
+  const end = claimedBytes(tail) ?? frameBytesMax
   if (end > bytes.length) return false
   const from = Math.max(0, end - blockBytes)
   const zeroFrom = from + bytes.read(from, end - from).findLastIndex((byte) => byte !== 0) + 1

@@ -98,6 +98,7 @@ const sink: Record<SinkErrorCode, Row> = {
   NAME_TOO_LONG: [usage, "a folder name beyond 255 bytes"],
   NOT_FOUND: [usage, "no such file or directory"],
   NOT_REGULAR: [invalid, "something else stands where a regular file or a folder has to be"],
+  DISPLACED: [tampered, "a file was moved, replaced or cut while it was being written"],
   NO_SPACE: [unavailable, "the disk or the quota is full"],
   SALT: [usage, "a salt file whose text is not one"],
   STATE_UNKNOWN: [unavailable, "an fsync failed: reopen the log to recover"],

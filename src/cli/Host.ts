@@ -18,6 +18,8 @@ export interface RoomOptions {
   readonly wal: { readonly dir: string; readonly fsync?: FsyncPolicy }
   readonly export: { readonly dir: string }
   readonly dataDir: string
+  readonly queueDepth?: number
+  readonly deadlines?: { readonly enqueueMs: number }
   readonly signing?: Signing
   readonly engine: EngineChoice
   /** UTF-8. Duty: the caller wipes it. */

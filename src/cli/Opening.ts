@@ -88,6 +88,10 @@ const checkPlaces = ({ dataDir, walDir, exportDir }: Settings): void => {
   if (existsSync(walDir)) checkPrivate(walDir)
 }
 
+// More than a command ever has in flight.
+const queueDepthMin = 2048
+const patienceMs = 60_000
+
 /** Runs `use` with options for the library; a passphrase that was read is wiped behind it. */
 export const withRoomOptions = async <A>(
   { settings, output }: Context,
@@ -107,6 +111,9 @@ export const withRoomOptions = async <A>(
       export: { dir: exportDir },
       dataDir,
       engine,
+      // A command waits for its disk: nobody else is waiting, and nothing is to be shed.
+      queueDepth: queueDepthMin,
+      deadlines: { enqueueMs: patienceMs },
       ...(signing === undefined ? {} : { signing }),
       ...(passphrase === undefined ? {} : { passphrase }),
       notice: (notice) => output.note(noticeText(notice)),

@@ -25,10 +25,12 @@ import {
   fsync,
   fsyncSync,
   ftruncateSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readSync,
   renameSync,
+  type Stats,
   statSync,
   unlinkSync,
   writeSync,
@@ -36,7 +38,7 @@ import {
 import { type FileHandle, open, unlink } from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
 import { closeFile, openRegular } from "./RegularFile.ts"
-import { attempt, SinkError, sinkError, stateUnknown } from "./SinkError.ts"
+import { attempt, displaced, SinkError, sinkError, stateUnknown } from "./SinkError.ts"
 
 const fileMode = 0o600
 const directoryMode = 0o700
@@ -206,12 +208,17 @@ export class AppendFile {
   readonly path: string
   /** Units: bytes known to be handed to the operating system. */
   size: number
+  /** Number of the device that it lies on. */
+  readonly device: number
   readonly #fd: number
+  readonly #inode: string
 
-  private constructor(path: string, fd: number, size: number) {
+  private constructor(path: string, fd: number, { size, dev, ino }: Stats) {
     this.path = path
     this.size = size
     this.#fd = fd
+    this.device = dev
+    this.#inode = `${dev} ${ino}`
   }
 
   static open(path: string): AppendFile {
@@ -226,7 +233,7 @@ export class AppendFile {
 
   static #opened(path: string, fd: number): AppendFile {
     try {
-      return new AppendFile(path, fd, fstatSync(fd).size)
+      return new AppendFile(path, fd, fstatSync(fd))
     } catch (cause) {
       closeFile(fd)
       throw sinkError("open", path, cause)
@@ -263,6 +270,23 @@ export class AppendFile {
     } catch (cause) {
       throw stateUnknown("patching", this.path, cause)
     }
+  }
+
+  /**
+   * Refuses where its name does not lead to it any more, or it is longer or shorter than it was
+   * written. Errors: SinkError DISPLACED, STATE_UNKNOWN. Cost: one lstat.
+   */
+  demandInPlace(): void {
+    let found: Stats | undefined
+    try {
+      found = lstatSync(this.path, { throwIfNoEntry: false })
+    } catch (cause) {
+      throw stateUnknown("looking at", this.path, cause)
+    }
+    if (found === undefined) throw displaced(this.path, "was moved or deleted")
+    if (`${found.dev} ${found.ino}` !== this.#inode) throw displaced(this.path, "was replaced")
+    if (found.size === this.size) return
+    throw displaced(this.path, `got ${found.size} bytes instead of ${this.size}`)
   }
 
   /** Data and size durable. Cost: one fdatasync in libuv's pool. */

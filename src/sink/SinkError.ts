@@ -2,13 +2,15 @@
  * What can go wrong below a sink.
  *
  * `STATE_UNKNOWN` is the fatal kind: an fsync failed, or a half-written append could not be taken
- * back, so nobody knows what the disk holds. The writer stops and only Recovery may go on.
+ * back, so nobody knows what the disk holds. `DISPLACED` is as fatal: what was written is not where
+ * it was put. The writer stops and only Recovery may go on.
  */
 import * as Data from "effect/Data"
 
 export type SinkErrorCode =
   | "CASE_INSENSITIVE"
   | "CHANGED"
+  | "DISPLACED"
   | "IO"
   | "LOCKED"
   | "MODE"
@@ -72,7 +74,18 @@ export const insteadOf = (error: unknown): Instead | undefined =>
 
 /** Whether only recovery may go on. */
 export const isStateUnknown = (error: unknown): boolean =>
-  error instanceof SinkError && error.code === "STATE_UNKNOWN"
+  error instanceof SinkError && (error.code === "STATE_UNKNOWN" || error.code === "DISPLACED")
+
+/** Whether a file that was written lies elsewhere, or is another one, by now. */
+export const isDisplaced = (error: unknown): boolean =>
+  error instanceof SinkError && error.code === "DISPLACED"
+
+export const displaced = (path: string, how: string): SinkError =>
+  new SinkError({
+    code: "DISPLACED",
+    path,
+    message: `${path} ${how} while it was being written; the chain goes through recovery`,
+  })
 
 /** Runs a system call. Errors: SinkError that says what was tried. */
 export const attempt = <A>(what: string, path: string, call: () => A): A => {

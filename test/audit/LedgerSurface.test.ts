@@ -92,8 +92,12 @@ const optionsOf = (place: Place) => ({
 
 describe("the library", () => {
   it("appends and verifies: these are all its operations [A-058]", async () => {
-    expect(namesOf(Library)).toEqual(["AuditError", "Rejected", "SinkError", "Strongroom"])
-    const { Strongroom } = Library
+    const errors = ["Audit", "Document", "Engine", "KeyFile", "Signer", "Sink"].map(
+      (of) => `${of}Error`,
+    )
+    expect(namesOf(Library)).toEqual([...errors, "AuditLog", "Rejected", "Strongroom"].sort())
+    const { AuditLog, Strongroom } = Library
+    expect(namesOf(AuditLog)).toEqual(["layer"])
     expect(namesOf(Strongroom)).toEqual(["continueChain", "open", "openReplay"])
     expect(namesOf(Strongroom.prototype)).toEqual([
       "append",

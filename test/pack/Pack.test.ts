@@ -1,29 +1,15 @@
-/** The package as others get it: packed, installed in an empty project, the README's example run. */
-import { spawnSync } from "node:child_process"
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+/** The package as others get it: packed, installed in an empty project, README and examples run. */
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { missing, oldNode } from "../servers/Servers.ts"
+import { copyExamples } from "./Example.ts"
+import { examplesOf, packages } from "./Examples.ts"
+import { must, Project, type Ran, root, run } from "./Packed.ts"
 
-const root = join(import.meta.dirname, "../..")
-const place = mkdtempSync(join(tmpdir(), "strongroom-pack-"))
-const project = join(place, "app")
-const installed = join(project, "node_modules", "strongroom")
-
-interface Ran {
-  readonly status: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
-const run = (cwd: string, program: string, ...args: ReadonlyArray<string>): Ran =>
-  spawnSync(program, args, { cwd, encoding: "utf8", maxBuffer: 64 << 20 })
-
-const must = (ran: Ran): string => {
-  if (ran.status !== 0) throw new Error(`${ran.stdout}\n${ran.stderr}`)
-  return ran.stdout
-}
+const app = new Project()
+const { dir: project, installed } = app
+let lacking: string | undefined
 
 /** The block below "Embed it". */
 const readmeExample = (): string => {
@@ -37,27 +23,24 @@ const addons = (): ReadonlyArray<string> =>
   readdirSync(join(installed, "dist/native")).filter((name) => name.endsWith(".node"))
 
 beforeAll(() => {
-  mkdirSync(project)
-  const packed = must(run(root, "npm", "pack", "--silent", "--pack-destination", place))
-  const archive = join(place, packed.trim().split("\n").at(-1) ?? "")
-  writeFileSync(join(project, "package.json"), '{"type":"module","private":true}')
-  must(run(project, "npm", "install", "--no-audit", "--no-fund", "--prefer-offline", archive))
+  app.open()
   writeFileSync(join(project, "example.js"), readmeExample())
+  copyExamples(app)
+  lacking = app.add(...packages)
 }, 240_000)
 
-afterAll(() => rmSync(place, { recursive: true, force: true }))
+afterAll(() => app.close())
 
 /** Runs the example and verifies the log that it wrote by the packed command. */
 const tryExample = (node: string): Ran => {
   rmSync(join(project, "audit"), { recursive: true, force: true })
   const ran = run(project, node, "example.js")
   must(ran)
-  const program = join(installed, "dist/supervisors/main.js")
-  const where = ["--wal-dir", "audit/wal", "--trust", "audit/trust.json", "--json"]
-  const report = JSON.parse(must(run(project, node, program, "audit", "verify", ...where)))
-  expect([report.verdict, report.records]).toEqual(["valid", 4])
+  expect(app.verify(node, "audit")).toEqual(["valid", 4])
   return ran
 }
+
+describe("docs/examples", () => examplesOf(app, () => lacking))
 
 describe("the packed package", () => {
   it("holds no source, no test and no key, and says what it is", () => {
@@ -91,7 +74,8 @@ describe("the packed package", () => {
     writeFileSync(
       join(project, "typed.ts"),
       [
-        'import { type AppendReceipt, type Draft, Strongroom } from "strongroom"',
+        'import { type AppendReceipt, AuditLog, type Draft, Strongroom } from "strongroom"',
+        'import { Runtime } from "strongroom/runtime"',
         "export const put = async (draft: Draft): Promise<number> => {",
         '  const room = await Strongroom.open({ writerId: "w@1", sink: "ram" })',
         "  const receipt: AppendReceipt = await room.append(draft)",
@@ -99,12 +83,31 @@ describe("the packed package", () => {
         "  await room.close()",
         "  return receipt.seq",
         "}",
+        'export const layer = AuditLog.layer({ sink: "ram" })',
+        "export const run = (draft: Draft): Promise<AppendReceipt> =>",
+        "  Runtime.start({ flags: [], env: process.env }).then((runtime) => runtime.append(draft))",
       ].join("\n"),
     )
     const tsc = join(root, "node_modules/.bin/tsc")
     const strict = ["--strict", "--noEmit", "--module", "nodenext", "--target", "es2024"]
     const types = ["--typeRoots", join(root, "node_modules/@types"), "--types", "node"]
     expect(run(project, tsc, ...strict, ...types, "typed.ts").stdout).toBe("")
+  })
+
+  it("gives the configured runtime out as strongroom/runtime", () => {
+    writeFileSync(
+      join(project, "runtime.js"),
+      [
+        'import { Strongroom } from "strongroom"',
+        'import { Runtime } from "strongroom/runtime"',
+        "const runtime = await Runtime.start({ flags: [], env: { RON_AUDIT_QUEUE_DEPTH: '7' } })",
+        "console.log(runtime.room instanceof Strongroom, runtime.snapshot.config.queueDepth)",
+        "await runtime.stop()",
+        "await Runtime.start({ flags: [], env: { RON_AUDIT_QUEUE_DEPTH: 'many' } })",
+        "  .catch((error) => console.log(error.code))",
+      ].join("\n"),
+    )
+    expect(must(run(project, process.execPath, "runtime.js"))).toBe("true 7\nCONFIG_INVALID\n")
   })
 
   it("gives nothing away but what it exports", () => {
