@@ -191,6 +191,7 @@ export const openOptions = (
     signing: signing.mode,
     queueDepth: config.queueDepth,
     streams: Object.fromEntries(streams),
+    privacy: config.privacy,
     limits: { attrsBytesMax: config.maxAttrsBytes, recordBytesMax: config.maxRecordBytes },
     checkpointEvery: exported.checkpointEvery,
     ramBytesMax: config.ram.bytesMax,

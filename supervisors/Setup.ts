@@ -30,6 +30,7 @@ import {
   smallSegments,
 } from "../src/base/Limits.ts"
 import { Bus } from "../src/bus/Bus.ts"
+import type { PrivacyCfg } from "../src/config/Config.ts"
 import {
   createFileKey,
   KeyFileError,
@@ -44,6 +45,7 @@ import type { Signer } from "../src/signing/Signer.ts"
 import { formatTrust, parseTrust, type Trust } from "../src/signing/Trust.ts"
 import { checkPrivate, makeDirectory, writeFileDurably } from "../src/sink/Durable.ts"
 import { acquireFirstStart } from "../src/sink/Lock.ts"
+import { privacyOf } from "../src/sink/SaltFile.ts"
 import { listChains, readSmallFile } from "../src/sink/Segment.ts"
 
 export interface OpenOptions {
@@ -68,6 +70,8 @@ export interface OpenOptions {
   }
   /** Holds `keys/` and `trust.json`; default: the folder that holds wal.dir. */
   readonly dataDir?: string
+  /** What becomes of network addresses in attrs; default: they are dropped. */
+  readonly privacy?: Partial<PrivacyCfg>
   /** Tighter bounds for records than those of the format. */
   readonly limits?: RecordLimits
   /** Default `batch`. */
@@ -208,6 +212,7 @@ const checkOptions = (options: NamedOptions): void => {
   if (wal === undefined && options.sink !== "ram") {
     throw AuditError.of("SETTINGS", 'wal.dir is missing: give it, or sink: "ram"')
   }
+  checkChoice("privacy.ipMode", options.privacy?.ipMode, ["drop", "prefix", "hash"])
   checkChoice("engine", options.engine, ["auto", "native", "js"])
   checkChoice("signing", options.signing, signings)
   checkChoice("wal.fsync", wal?.fsync, fsyncPolicies)
@@ -276,9 +281,12 @@ export const keepTrust = async (
 }
 
 /** Settings of each stream that may change while it is written. */
-export const tuningOf =
-  ({ queueDepth, streams, checkpointEvery, deadlines }: OpenOptions) =>
-  (stream: string): Tuning => ({
+export const tuningOf = (options: OpenOptions): ((stream: string) => Tuning) => {
+  const { queueDepth, streams, checkpointEvery, deadlines } = options
+  // Read once, for the salt is on disk.
+  const privacy = privacyOf({ ipMode: "drop", hashSaltPath: "", ...options.privacy })
+  return (stream) => ({
+    privacy,
     queueDepth: streams?.[stream]?.queueDepth ?? queueDepth ?? queueDepthDefault,
     checkpointEvery: checkpointEvery ?? checkpointEveryDefault,
     // Only the runtime writes to the control chain, and what it says there must be said.
@@ -287,6 +295,7 @@ export const tuningOf =
         ? Number.POSITIVE_INFINITY
         : (deadlines?.enqueueMs ?? enqueueMsDefault),
   })
+}
 
 const toLogOptions = (
   options: NamedOptions,

@@ -26,7 +26,8 @@ const program = Effect.gen(function* () {
     Effect.catchTag("Rejected", ({ code, message }) => Effect.succeed(`${code}: ${message}`)),
   )
   console.log(JSON.stringify({ seq, refused }))
-  if (process.env.SERVE !== undefined) yield* Effect.never
+  // In place of a server: the log itself keeps no program alive.
+  if (process.env.SERVE !== undefined) yield* Effect.forever(Effect.sleep("1 minute"))
 })
 
 const layer = AuditLog.layer({ wal: { dir: process.env.AUDIT_DIR ?? "./audit/wal" } })

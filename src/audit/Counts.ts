@@ -10,6 +10,10 @@ export interface LogCounts {
   readonly waiting: number
   /** Drafts refused with BUSY. */
   readonly shed: number
+  /** Records of which privacy changed something. */
+  readonly redacted: number
+  /** Drafts refused because they held a secret. */
+  readonly blocked: number
 }
 
 export interface CloseReport extends Omit<LogCounts, "waiting"> {
@@ -24,6 +28,8 @@ export const nothing: LogCounts = {
   checkpointed: 0,
   waiting: 0,
   shed: 0,
+  redacted: 0,
+  blocked: 0,
 }
 
 export const countsOf = ({ intake: { writer }, shedding }: LiveChain): LogCounts => ({
@@ -33,6 +39,8 @@ export const countsOf = ({ intake: { writer }, shedding }: LiveChain): LogCounts
   checkpointed: writer.progress.since("checkpointed"),
   waiting: writer.waiting,
   shed: shedding.total,
+  redacted: writer.privacyCounts.redacted,
+  blocked: writer.privacyCounts.blocked,
 })
 
 export const added = (a: LogCounts, b: LogCounts): LogCounts => ({
@@ -42,4 +50,6 @@ export const added = (a: LogCounts, b: LogCounts): LogCounts => ({
   checkpointed: a.checkpointed + b.checkpointed,
   waiting: a.waiting + b.waiting,
   shed: a.shed + b.shed,
+  redacted: a.redacted + b.redacted,
+  blocked: a.blocked + b.blocked,
 })

@@ -60,6 +60,28 @@ export const syncDirectory = (path: string, change: () => void = () => undefined
   }
 }
 
+/** As `syncDirectory`, the fsync in libuv's pool: a device that hangs must not hold the thread. */
+export const syncDirectoryLater = async (
+  path: string,
+  change: () => void = () => undefined,
+): Promise<void> => {
+  const fd = attempt("open the directory", path, () => openSync(path, "r"))
+  try {
+    change()
+    await flush(fsync, fd, path)
+  } finally {
+    closeFile(fd)
+  }
+}
+
+const flush = (call: typeof fsync, fd: number, path: string): Promise<void> =>
+  new Promise((done, fail) => {
+    call(fd, (cause) => {
+      if (cause === null) done()
+      else fail(stateUnknown("fsync of", path, cause))
+    })
+  })
+
 const sync = (fd: number, path: string): void => {
   try {
     fsyncSync(fd)
@@ -195,7 +217,7 @@ export const writeFileDurably = async (path: string, content: Content): Promise<
       // It is fsynced, or the first error is the one to tell.
       await file.close().catch(() => undefined)
     }
-    syncDirectory(dirname(path), () => renameSync(temporary, path))
+    await syncDirectoryLater(dirname(path), () => renameSync(temporary, path))
   } catch (cause) {
     // It may never have been created, or the disk is gone: the first error is the one to tell.
     await unlink(temporary).catch(() => undefined)
@@ -291,24 +313,15 @@ export class AppendFile {
 
   /** Data and size durable. Cost: one fdatasync in libuv's pool. */
   sync(): Promise<void> {
-    return this.#flush(fdatasync)
+    return flush(fdatasync, this.#fd, this.path)
   }
 
   /** Data and all metadata durable. */
   syncAll(): Promise<void> {
-    return this.#flush(fsync)
+    return flush(fsync, this.#fd, this.path)
   }
 
   close(): void {
     closeFile(this.#fd)
-  }
-
-  #flush(call: typeof fsync): Promise<void> {
-    return new Promise((done, fail) => {
-      call(this.#fd, (cause) => {
-        if (cause === null) done()
-        else fail(stateUnknown("fsync of", this.path, cause))
-      })
-    })
   }
 }

@@ -7,7 +7,7 @@ import { createReadStream } from "node:fs"
 import { rename, unlink } from "node:fs/promises"
 import { dirname } from "node:path"
 import type { Hasher } from "../base/Hash.ts"
-import { createExclusive, syncDirectory, temporarySuffix } from "./Durable.ts"
+import { createExclusive, syncDirectoryLater, temporarySuffix } from "./Durable.ts"
 import { openRegular } from "./RegularFile.ts"
 import { SinkError, sinkError } from "./SinkError.ts"
 
@@ -44,6 +44,6 @@ export const copyDurably = async (from: string, to: string, hasher: Hasher): Pro
     await unlink(temporary).catch(() => undefined)
     throw cause instanceof SinkError ? cause : sinkError(`copy ${from} to`, to, cause)
   }
-  syncDirectory(dirname(to))
+  await syncDirectoryLater(dirname(to))
   return { bytes, digest: hasher.digest() }
 }

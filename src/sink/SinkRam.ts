@@ -69,6 +69,8 @@ export class SinkRam implements Sink {
 
   async rotate(): Promise<void> {}
 
+  demandInPlace(): void {}
+
   async writeCheckpoint(number: number, bytes: Uint8Array): Promise<void> {
     this.checkpoints.set(number, bytes)
   }

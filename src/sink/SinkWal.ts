@@ -8,19 +8,33 @@
  *
  * Source: FORMATS 4, LEDGER C-75.
  */
+import { statSync } from "node:fs"
 import { join } from "node:path"
 import { frameBytesMax } from "../base/Limits.ts"
 import { formatHeader } from "../record/Frame.ts"
-import { AppendFile, syncDirectory, writeFileDurably } from "./Durable.ts"
+import { inLine } from "./DeviceLine.ts"
+import { AppendFile, syncDirectoryLater, writeFileDurably } from "./Durable.ts"
 import { checkpointName, segmentName, signaturesName } from "./FileName.ts"
 import type { Sink } from "./Sink.ts"
-import { SinkError } from "./SinkError.ts"
+import { attempt, displaced, isStateUnknown, SinkError } from "./SinkError.ts"
 
 const countOffset = 10
+
+/** What watches over a sink. */
+export interface SinkWatch {
+  /** Runs a step that waits for the device, of which `bytes` are to be made durable. */
+  readonly waiting: <A>(bytes: number, step: () => Promise<A>) => Promise<A>
+  /** Told of each call that found the disk full. */
+  readonly onFull: (error: SinkError) => void
+}
+
+const unwatched: SinkWatch = { waiting: (_bytes, step) => step(), onFull: () => undefined }
 
 export class SinkWal implements Sink {
   readonly #directory: string
   readonly #rotateBytes: number
+  readonly #watch: SinkWatch
+  readonly #device: number
   /** Number of the newest segment, 0 before the first. */
   #number: number
   /** Frames in the open segment. */
@@ -29,14 +43,24 @@ export class SinkWal implements Sink {
   #signatures: AppendFile | undefined
   readonly #flushing = new Set<Promise<void>>()
   #failed: SinkError | undefined
+  /** The name of `.sig` is not durable yet. */
+  #isSignaturesNew = false
+  /** Units: bytes handed to the operating system since the last fsync began. */
+  #unsynced = 0
+  /** Newest segment and its `.sig` while none is open: path and size. */
+  #sealed: ReadonlyArray<{ readonly path: string; readonly size: number }> = []
 
   /** `newest` is the newest segment as recovery left it; sealed ones are never opened again. */
   constructor(options: {
     readonly directory: string
     readonly rotateBytes: number
     readonly newest: { readonly number: number; readonly count: number; readonly open: boolean }
+    readonly watch?: SinkWatch | undefined
   }) {
-    this.#directory = options.directory
+    const { directory } = options
+    this.#directory = directory
+    this.#watch = options.watch ?? unwatched
+    this.#device = attempt("look at", directory, () => statSync(directory)).dev
     this.#rotateBytes = options.rotateBytes
     this.#number = options.newest.number
     this.#count = options.newest.open ? options.newest.count : 0
@@ -51,21 +75,15 @@ export class SinkWal implements Sink {
 
   write(frames: Uint8Array, _firstSeq: number, count: number): void {
     this.#attempt(() => this.#openSegment().append(frames))
+    this.#unsynced += frames.length
     this.#count += count
   }
 
   writeSignatures(entries: Uint8Array): void {
     this.#attempt(() => {
       if (this.#signatures === undefined) {
-        const file = AppendFile.openOrCreate(this.#path(signaturesName))
-        // The name must be durable before anything that counts on the entries is signed.
-        try {
-          syncDirectory(this.#directory)
-        } catch (cause) {
-          file.close()
-          throw cause
-        }
-        this.#signatures = file
+        this.#signatures = AppendFile.openOrCreate(this.#path(signaturesName))
+        this.#isSignaturesNew = true
       }
       this.#signatures.append(entries)
     })
@@ -73,7 +91,19 @@ export class SinkWal implements Sink {
 
   async sync(what: "frames" | "signatures"): Promise<void> {
     const file = what === "frames" ? this.#segment : this.#signatures
-    if (file !== undefined) await this.#flush(() => file.sync())
+    if (file === undefined) return
+    await this.#flush(() => file.sync())
+    // Before anything that counts on the entries is signed.
+    if (what === "signatures") await this.#syncName()
+    this.#attempt(() => file.demandInPlace())
+  }
+
+  demandInPlace(): void {
+    this.#attempt(() => {
+      this.#segment?.demandInPlace()
+      this.#signatures?.demandInPlace()
+      for (const { path, size } of this.#sealed) demandSize(path, size)
+    })
   }
 
   async rotate(then: "begin" | "wait"): Promise<void> {
@@ -81,14 +111,17 @@ export class SinkWal implements Sink {
     if (then === "wait" || this.#segment !== undefined) return
     const number = this.#number + 1
     const path = join(this.#directory, segmentName(number))
-    this.#segment = await this.#attemptLater(() => AppendFile.create(path, formatHeader(0)))
+    this.demandInPlace()
+    this.#segment = await this.#wait(() => AppendFile.create(path, formatHeader(0)))
+    this.#sealed = []
     this.#number = number
     this.#count = 0
   }
 
   async writeCheckpoint(number: number, bytes: Uint8Array): Promise<void> {
     const path = join(this.#directory, checkpointName(number))
-    await this.#attemptLater(() => writeFileDurably(path, bytes))
+    this.demandInPlace()
+    await this.#wait(() => writeFileDurably(path, bytes))
   }
 
   async close(): Promise<void> {
@@ -105,14 +138,24 @@ export class SinkWal implements Sink {
     this.#signatures = undefined
     await Promise.allSettled(this.#flushing)
     for (const file of files) file?.close()
+    this.#isSignaturesNew = false
+    this.#sealed = files.flatMap((file) => (file === undefined ? [] : [file]))
+  }
+
+  async #syncName(): Promise<void> {
+    if (!this.#isSignaturesNew) return
+    await this.#flush(() => syncDirectoryLater(this.#directory))
+    this.#isSignaturesNew = false
   }
 
   async #seal(segment: AppendFile): Promise<void> {
     await this.#flush(() => segment.syncAll())
     const signatures = this.#signatures
     if (signatures !== undefined) await this.#flush(() => signatures.syncAll())
+    await this.#flush(() => syncDirectoryLater(this.#directory))
     this.#attempt(() => {
-      syncDirectory(this.#directory)
+      segment.demandInPlace()
+      signatures?.demandInPlace()
       const header = formatHeader(this.#count)
       segment.patch(header.subarray(countOffset, countOffset + 4), countOffset)
     })
@@ -132,13 +175,22 @@ export class SinkWal implements Sink {
 
   async #flush(sync: () => Promise<void>): Promise<void> {
     // Not even begun once the state is unknown: nobody would hear how it ends.
-    const flushing = this.#attemptLater(sync)
+    const flushing = this.#wait(sync)
     this.#flushing.add(flushing)
     try {
       await flushing
     } finally {
       this.#flushing.delete(flushing)
     }
+  }
+
+  /** A step that waits for the device: in its line, and watched. */
+  #wait<A>(step: () => Promise<A>): Promise<A> {
+    const bytes = this.#unsynced
+    this.#unsynced = 0
+    return this.#attemptLater(() =>
+      this.#watch.waiting(bytes, () => inLine(this.#device, step)),
+    )
   }
 
   #attempt(step: () => void): void {
@@ -161,7 +213,16 @@ export class SinkWal implements Sink {
 
   /** Once the state is unknown no further call may pretend otherwise. */
   #remember(cause: unknown): unknown {
-    if (cause instanceof SinkError && cause.code === "STATE_UNKNOWN") this.#failed = cause
+    if (!(cause instanceof SinkError)) return cause
+    if (isStateUnknown(cause)) this.#failed = cause
+    if (cause.code === "NO_SPACE") this.#watch.onFull(cause)
     return cause
   }
+}
+
+/** Of a file that is closed: another system may give it another number when it is opened again. */
+const demandSize = (path: string, size: number): void => {
+  const found = attempt("look at", path, () => statSync(path, { throwIfNoEntry: false }))
+  if (found === undefined) throw displaced(path, "was moved or deleted")
+  if (found.size !== size) throw displaced(path, `got ${found.size} bytes instead of ${size}`)
 }

@@ -106,6 +106,34 @@ describe("Runtime", () => {
     ])
   })
 
+  it("changes the privacy of addresses while records are written [A-207, A-236]", async () => {
+    const at = make({ "privacy.ip_mode": "drop" })
+    const salt = join(at.dir, "salt")
+    writeFileSync(salt, `1 ${"5a".repeat(32)}\n`, { mode: 0o600 })
+    const { runtime, lines } = await start(at.file)
+    const put = () => runtime.append({ ...draft(0), attrs: { client_ip: "192.0.2.77" } })
+    await put()
+    at.write({ "privacy.ip_mode": "prefix" })
+    await runtime.reload()
+    await put()
+    at.write({ "privacy.ip_mode": "hash", "privacy.hash_salt_path": salt })
+    await runtime.reload()
+    await put()
+    const secret = runtime.append({ ...draft(0), attrs: { note: "Bearer abcdefghijklmnopqrstuv" } })
+    await expect(secret).rejects.toMatchObject({ code: "pii_blocked" })
+    expect(runtime.room.counts()).toMatchObject({ redacted: 3, blocked: 1 })
+    await runtime.stop()
+    const kept = recordsOf(place(at), "ingress").flatMap(({ kind, attrs }) =>
+      kind === "GetServed" ? [attrs.client_ip] : [],
+    )
+    const hashed = expect.stringMatching(/^iph:1:[0-9a-f]{32}$/)
+    expect(kept).toEqual([undefined, "192.0.2.0/24", hashed])
+    // Where the salt lies is nobody's business.
+    expect(
+      [...lines, ...updates(at).map(({ attrs }) => JSON.stringify(attrs))].join(),
+    ).not.toContain(salt)
+  })
+
   it("drains and switches for the rest, and loses nothing on the way [A-055, A-264, A-267]", async () => {
     const at = make({ "wal.fsync": "on_checkpoint" })
     const { runtime } = await start(at.file)

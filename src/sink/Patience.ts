@@ -1,0 +1,80 @@
+/**
+ * The deadline of one sink's steps: who is late, and when it is no longer waited for.
+ *
+ * - A step that lasts longer than its deadline is *late*: counted once, and told of once for all
+ *   late ones in a row.
+ * - One that outlasts `strikesMax` deadlines is a *stall*, which ends with the step.
+ *
+ * The deadline is that of 1 MiB; a step that makes more durable has as much more time. Nothing is
+ * ever cut short: what a device does with a write that was given up, nobody knows.
+ */
+
+export interface PatienceOptions {
+  /** Units: milliseconds for each MiB that is begun. */
+  readonly deadlineMs: number
+  readonly strikesMax: number
+  /** Told of the first late step in a row. */
+  readonly onLate: (afterMs: number) => void
+  /** Told when a stall begins, and when it ends. */
+  readonly onStall: (isStalled: boolean) => void
+}
+
+const mebibyte = 1 << 20
+
+export class Patience {
+  readonly #options: PatienceOptions
+  #late = 0
+  #isLate = false
+  #stalled = 0
+
+  constructor(options: PatienceOptions) {
+    this.#options = options
+  }
+
+  /** Steps that were late. */
+  get late(): number {
+    return this.#late
+  }
+
+  get isStalled(): boolean {
+    return this.#stalled > 0
+  }
+
+  /** `bytes`: to be made durable by the step. */
+  async with<A>(bytes: number, step: () => Promise<A>): Promise<A> {
+    const { deadlineMs, strikesMax } = this.#options
+    const dueMs = deadlineMs * Math.max(1, Math.ceil(bytes / mebibyte))
+    let strikes = 0
+    let isOver = false
+    const strike = (): void => {
+      if (isOver) return
+      strikes += 1
+      if (strikes === 1) this.#onLate(dueMs)
+      if (strikes === strikesMax) this.#stall(1)
+    }
+    // A host that kept the thread is no slow device: what came meanwhile is looked at first.
+    const timer = setInterval(() => setImmediate(strike), dueMs)
+    timer.unref()
+    try {
+      return await step()
+    } finally {
+      isOver = true
+      clearInterval(timer)
+      if (strikes === 0) this.#isLate = false
+      if (strikes >= strikesMax) this.#stall(-1)
+    }
+  }
+
+  #onLate(afterMs: number): void {
+    this.#late += 1
+    if (this.#isLate) return
+    this.#isLate = true
+    this.#options.onLate(afterMs)
+  }
+
+  #stall(change: 1 | -1): void {
+    const before = this.isStalled
+    this.#stalled += change
+    if (before !== this.isStalled) this.#options.onStall(this.isStalled)
+  }
+}
