@@ -15,13 +15,14 @@
  * unseal.key into the copy, and whoever has it can sign as this log.
  * Source: FORMATS 4 (a reader beside a live writer, rollback); LEDGER A-066, A-586, A-588.
  */
-import { existsSync, readdirSync } from "node:fs"
+import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import type { Clock } from "../base/Clock.ts"
 import type { Engine } from "../engine/Engine.ts"
 import { canonicalizeValue } from "../record/Canonical.ts"
 import { parseTrust, type Trust } from "../signing/Trust.ts"
 import { makeDirectory, writeFileDurably } from "../sink/Durable.ts"
+import { isThere } from "../sink/RegularFile.ts"
 import {
   type ChainFiles,
   type ChainName,
@@ -91,7 +92,7 @@ interface Listed extends ChainName {
 
 /** The chains below a root, a control chain before those that it announces. */
 const listLog = (root: string): ReadonlyArray<Listed> => {
-  if (!existsSync(root)) return []
+  if (!isThere(root)) return []
   const list = (name: ChainName): Listed => ({
     ...name,
     files: listChain(chainDirectory(root, name.writerId, name.stream)),
@@ -133,7 +134,7 @@ const copyOurs = async (root: string, to: string): Promise<CopiedTree> => {
   let sum = { files: 0, bytes: 0 }
   for (const folder of ["~keys", "~objects"]) {
     const from = join(root, folder)
-    if (existsSync(from)) sum = added(sum, await copyTree(from, join(to, folder)))
+    if (isThere(from)) sum = added(sum, await copyTree(from, join(to, folder)))
   }
   return sum
 }
@@ -230,7 +231,7 @@ export const damaged = (what: string, { chain, kind, seq, file }: Fault): AuditE
   )
 
 export const readTrust = (path: string): Trust | undefined =>
-  existsSync(path) ? parseTrust(readSmallFile(path, "follow")) : undefined
+  isThere(path) ? parseTrust(readSmallFile(path, "follow")) : undefined
 
 export const headsOf = ({ streams }: LogReport): Snapshot["heads"] =>
   streams
@@ -280,7 +281,7 @@ const fillStage = async (
   const exportFiles = exportDir === undefined ? [] : listLog(exportDir).map(withoutEarly)
   const walFiles = listLog(walDir)
   let sum = await copyRoot(walDir, walFiles, wal, work.signal)
-  if (exportDir !== undefined && existsSync(exportDir)) {
+  if (exportDir !== undefined && isThere(exportDir)) {
     sum = added(sum, await copyRoot(exportDir, exportFiles, exported, work.signal))
   }
   const trust = readTrust(trustPath)
@@ -293,7 +294,7 @@ const fillStage = async (
   const report = await verifyRoot(work, wal, trust, [])
   const fault = faultOf(report, false)
   if (fault !== undefined) throw damaged(`the log in ${walDir}`, fault)
-  if (existsSync(exported)) {
+  if (isThere(exported)) {
     const wrong = faultOf(await verifyRoot(work, exported, trust, []), true)
     if (wrong !== undefined) throw damaged(`the export in ${exportDir}`, wrong)
   }
@@ -319,7 +320,7 @@ export const backupLog = async (
   keys: KeysTaken = "none",
 ): Promise<Snapshot> => {
   demandVacant(to, "backup directory")
-  if (!existsSync(places.walDir)) {
+  if (!isThere(places.walDir)) {
     throw AuditError.of("NOT_FOUND", `there is no log in ${places.walDir}`)
   }
   try {

@@ -7,8 +7,8 @@
  *
  * Source: FORMATS 4 (audit continue) and 10.
  */
-import { existsSync } from "node:fs"
 import { headText } from "../chain/Chain.ts"
+import { isThere } from "../sink/RegularFile.ts"
 import { chainDirectory, listChain } from "../sink/Segment.ts"
 import { AuditError } from "./AuditError.ts"
 import { AuditLog, type Notice, openWal } from "./AuditLog.ts"
@@ -124,7 +124,7 @@ export const continueChain = async (
   if (place.kind !== "wal") throw AuditError.of("SETTINGS", "only a log on disk can be continued")
   const writerId = currentWriterId(place.dir, options.writerId, stream)
   const name = `${writerId} / ${stream}`
-  if (!existsSync(chainDirectory(place.dir, writerId, stream))) {
+  if (!isThere(chainDirectory(place.dir, writerId, stream))) {
     throw AuditError.of("NOT_FOUND", `there is no chain ${name} in ${place.dir}`)
   }
   const logId = openWal(options)

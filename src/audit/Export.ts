@@ -7,7 +7,6 @@
  *
  * Source: FORMATS 5.
  */
-import { existsSync } from "node:fs"
 import { join } from "node:path"
 import type { Clock } from "../base/Clock.ts"
 import { b3, b3Text, formatHash, genesis } from "../base/Hash.ts"
@@ -20,7 +19,7 @@ import { contexts } from "../signing/Message.ts"
 import type { Signer } from "../signing/Signer.ts"
 import { makeDirectory, writeFileDurably } from "../sink/Durable.ts"
 import { manifestName, manifestSignatureName, segmentNumber } from "../sink/FileName.ts"
-import { demandFolder } from "../sink/RegularFile.ts"
+import { demandFolder, isThere } from "../sink/RegularFile.ts"
 import {
   type ChainFiles,
   type ChainName,
@@ -155,7 +154,7 @@ const exportKeys = async (options: ExportOptions): Promise<Array<string>> => {
   const from = keysDirectory(walDir)
   const to = keysDirectory(exportDir)
   const digests: Array<string> = []
-  if (existsSync(from)) demandFolder(from)
+  if (isThere(from)) demandFolder(from)
   for (const file of certificateFiles(from)) {
     makeDirectory(to)
     const { digest } = await copyDurably(join(from, file), join(to, file), engine.openHasher())

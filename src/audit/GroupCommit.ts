@@ -30,6 +30,12 @@ interface Held {
   readonly written: number
 }
 
+/** A record by its place and its self_hash. */
+export interface Position {
+  readonly seq: number
+  readonly selfHash: Uint8Array
+}
+
 // Frames whose entries are written, and then fsynced, together.
 const signatureSyncBytes = unsyncedBytesMax / 2
 
@@ -44,6 +50,8 @@ export class GroupCommit {
   #isSignedAwaited = false
   #isIdleCheckDue = false
   #lastSeq: number
+  #lastHead: Uint8Array | undefined
+  #durableHead: Position | undefined
   #written = 0
   #synced = 0
   #signatureWritten = 0
@@ -81,6 +89,11 @@ export class GroupCommit {
     return this.#ready.length === 0 ? Number.POSITIVE_INFINITY : 0
   }
 
+  /** The last record that an fsync made durable; `undefined` before the first. */
+  get durableHead(): Position | undefined {
+    return this.#durableHead
+  }
+
   /** Whether the disk has nothing to do although each group is fsynced. */
   get isIdle(): boolean {
     return this.#policy === "always" && this.#syncing === undefined
@@ -92,10 +105,12 @@ export class GroupCommit {
     await (this.#syncing ?? this.#begin())
   }
 
-  /** Frames up to `lastSeq` were written, with their signature entries (copied where kept). */
-  wrote(frameBytes: number, entries: Uint8Array, lastSeq: number): void {
+  /** Frames up to `head` were written, with their signature entries (copied where kept). */
+  wrote(frameBytes: number, entries: Uint8Array, head: Position): void {
+    const lastSeq = head.seq
     this.#written += frameBytes
     this.#lastSeq = lastSeq
+    this.#lastHead = head.selfHash
     const held = { entries, lastSeq, written: this.#written }
     if (this.#policy === "always") {
       this.#held.push({ ...held, entries: entries.slice() })
@@ -144,6 +159,7 @@ export class GroupCommit {
   /** Fsyncs frames, signature entries beside them if asked, and settles what that reaches. */
   async #fsync(withSignatures: boolean): Promise<void> {
     const seq = this.#lastSeq
+    const selfHash = this.#lastHead
     const written = this.#written
     const signatures = this.#signatureWritten
     try {
@@ -156,6 +172,9 @@ export class GroupCommit {
     }
     this.#synced = Math.max(this.#synced, written)
     if (withSignatures) this.#signatureSynced = Math.max(this.#signatureSynced, signatures)
+    if (selfHash !== undefined && seq > (this.#durableHead?.seq ?? 0)) {
+      this.#durableHead = { seq, selfHash }
+    }
     this.#progress.reach("durable", seq)
     this.#release(seq)
   }

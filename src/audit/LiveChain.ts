@@ -6,7 +6,6 @@
  *
  * Source: FORMATS 4, 7 and 10.
  */
-import { existsSync } from "node:fs"
 import { b3Text, formatHash, genesis } from "../base/Hash.ts"
 import type { ChainContext } from "../engine/Engine.ts"
 import { canonicalizeValue } from "../record/Canonical.ts"
@@ -16,6 +15,7 @@ import { formatSigEntry } from "../signing/Envelope.ts"
 import { batchDigest, contexts } from "../signing/Message.ts"
 import { makeDirectory } from "../sink/Durable.ts"
 import { acquireLock, type Lock } from "../sink/Lock.ts"
+import { isThere } from "../sink/RegularFile.ts"
 import { chainDirectory } from "../sink/Segment.ts"
 import type { Sink } from "../sink/Sink.ts"
 import { SinkRam } from "../sink/SinkRam.ts"
@@ -62,7 +62,7 @@ export interface LiveChain {
 /** Chains that this chain's folder could also go by: `<writer>+1`, `<writer>+2`, ... */
 export const currentWriterId = (walDir: string, writerId: string, stream: string): string => {
   let current = writerId
-  for (let k = 1; existsSync(chainDirectory(walDir, `${writerId}+${k}`, stream)); k++) {
+  for (let k = 1; isThere(chainDirectory(walDir, `${writerId}+${k}`, stream)); k++) {
     current = `${writerId}+${k}`
   }
   return current
@@ -148,7 +148,7 @@ const recoverChain = async (
   input: RecoveryInput,
 ): Promise<RecoveredChain | FrozenChain | FreshChain> => {
   const directory = chainDirectory(place.dir, input.writerId, input.stream)
-  const isKnown = existsSync(directory) || input.exportedTo > 0 || input.expected.length > 0
+  const isKnown = isThere(directory) || input.exportedTo > 0 || input.expected.length > 0
   if (!isKnown) return freshChain
   makeDirectory(directory)
   return recover(directory, input)

@@ -3,7 +3,6 @@
  *
  * Source: FORMATS 5 and 7.
  */
-import { existsSync } from "node:fs"
 import { b3, b3Text, formatHash, genesis } from "../base/Hash.ts"
 import * as Checkpoint from "../checkpoint/Checkpoint.ts"
 import * as Manifest from "../checkpoint/Manifest.ts"
@@ -13,6 +12,7 @@ import { contexts } from "../signing/Message.ts"
 import { verifyAnchored } from "../signing/Verifier.ts"
 import { ChunkReader } from "../sink/ChunkReader.ts"
 import { manifestName, manifestSignatureName, segmentNumber } from "../sink/FileName.ts"
+import { isThere } from "../sink/RegularFile.ts"
 import { type ChainFiles, listChain, type Numbered, readSmallFile } from "../sink/Segment.ts"
 import { insteadOf } from "../sink/SinkError.ts"
 import type { ChainReport } from "./ChainVerify.ts"
@@ -34,7 +34,7 @@ const lastReadable = (files: ReadonlyArray<Numbered>, lastSeq: (bytes: Uint8Arra
 
 /** Last seq that the manifests and checkpoints in a chain's export folder cover, 0 without any. */
 export const exportedTo = (directory: string): number => {
-  if (!existsSync(directory)) return 0
+  if (!isThere(directory)) return 0
   const { manifests, checkpoints } = listChain(directory)
   return Math.max(
     lastReadable(manifests, (bytes) => Manifest.parse(bytes).segments.at(-1)?.range[1] ?? 0),

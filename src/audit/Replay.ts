@@ -11,13 +11,13 @@
  *
  * Source: FORMATS 2 (appending a sealed record), 4, 5; INTERFACES, audit import.
  */
-import { existsSync } from "node:fs"
 import { formatHash, genesis, hashBytes } from "../base/Hash.ts"
 import { headText } from "../chain/Chain.ts"
 import type { Engine } from "../engine/Engine.ts"
 import { formatFrame } from "../record/Frame.ts"
 import { parseBody, type RecordBody } from "../record/Record.ts"
 import { Rejected } from "../record/Reject.ts"
+import { isThere } from "../sink/RegularFile.ts"
 import { chainDirectory, listChain } from "../sink/Segment.ts"
 import { AuditError } from "./AuditError.ts"
 import { parseDeclaration } from "./Declaration.ts"
@@ -243,7 +243,7 @@ export class Replay {
     const lock = await lockChain(this.#options, this.#place, writerId, stream)
     try {
       const input = recoveryInput(this.#options, this.#place, this.logId, writerId, stream)
-      const isKnown = existsSync(directory) || input.exportedTo > 0
+      const isKnown = isThere(directory) || input.exportedTo > 0
       const found = isKnown ? await recover(directory, input) : freshChain
       if (found.kind === "frozen") {
         const { kind, seq, file } = found.finding

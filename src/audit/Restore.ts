@@ -8,13 +8,13 @@
  * Does not protect against: an older copy where nobody kept newer heads, acknowledgements or
  * exports. Source: FORMATS 4 (rollback); LEDGER A-066, A-588.
  */
-import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { equal } from "../base/Bytes.ts"
 import { type JsonObject, parse } from "../record/Canonical.ts"
 import { Rejected } from "../record/Reject.ts"
 import type { Trust } from "../signing/Trust.ts"
 import { writeFileDurably } from "../sink/Durable.ts"
+import { isThere } from "../sink/RegularFile.ts"
 import { readSmallFile } from "../sink/Segment.ts"
 import { type CopiedTree, copyTree, dropStage, openStage, settleStage } from "../sink/Snapshot.ts"
 import { AuditError } from "./AuditError.ts"
@@ -68,16 +68,16 @@ const partsOf = (from: string, { walDir, exportDir, keysDir }: LogPlaces): Reado
   ]
   return parts
     .map(({ name, to }) => ({ name, part: join(from, name), to }))
-    .filter(({ part }) => existsSync(part))
+    .filter(({ part }) => isThere(part))
 }
 
 const placeNames = { export: "export directory", keys: "key folder", wal: "WAL directory" }
 
 const checkTrust = (from: string, { trustPath }: LogPlaces): Uint8Array | undefined => {
   const path = join(from, "trust.json")
-  if (!existsSync(path)) return undefined
+  if (!isThere(path)) return undefined
   const bytes = readSmallFile(path)
-  if (!existsSync(trustPath)) return bytes
+  if (!isThere(trustPath)) return bytes
   if (equal(bytes, readSmallFile(trustPath, "follow"))) return undefined
   throw AuditError.of("SETTINGS", `${trustPath} is there and is not the trust file of ${from}`)
 }
@@ -103,7 +103,7 @@ export const restoreLog = async (
   from: string,
   places: LogPlaces,
 ): Promise<Restored> => {
-  if (!existsSync(join(from, "wal")) || !existsSync(join(from, headsFile))) {
+  if (!isThere(join(from, "wal")) || !isThere(join(from, headsFile))) {
     throw AuditError.of("NOT_FOUND", `${from} is no backup: wal or ${headsFile} is missing`)
   }
   const parts = partsOf(from, places)
@@ -126,7 +126,7 @@ export const restoreLog = async (
     }
     if (trustBytes !== undefined) await writeFileDurably(places.trustPath, trustBytes)
     for (const { to } of parts) settleStage(to)
-    const hasKeys = existsSync(join(from, "keys"))
+    const hasKeys = isThere(join(from, "keys"))
     return {
       ...sum,
       verdict: report?.verdict ?? "unknown",

@@ -8,7 +8,7 @@
  *
  * Not protected against: links among the folders above a log's root, which are the host's own.
  */
-import { closeSync, constants, fstatSync, lstatSync, openSync, type Stats } from "node:fs"
+import { closeSync, constants, fstatSync, lstatSync, openSync, type Stats, statSync } from "node:fs"
 import { attempt, SinkError, sinkError } from "./SinkError.ts"
 
 /** What a file is that is no regular one, with its article. */
@@ -79,6 +79,22 @@ export const openRegular = (path: string, opening: Opening = {}): number => {
   } catch (cause) {
     closeFile(fd)
     throw cause instanceof SinkError ? cause : sinkError("look at", path, cause)
+  }
+}
+
+const absent = new Set(["ENAMETOOLONG", "ENOENT", "ENOTDIR"])
+
+/**
+ * Whether anything is at a path, behind a link too. What the system cannot say is an error: what is
+ * taken for missing may be written anew.
+ * Errors: SinkError.
+ */
+export const isThere = (path: string): boolean => {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined
+  } catch (cause) {
+    if (absent.has((cause as NodeJS.ErrnoException).code ?? "")) return false
+    throw sinkError("look for", path, cause)
   }
 }
 

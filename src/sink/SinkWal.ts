@@ -92,10 +92,15 @@ export class SinkWal implements Sink {
   async sync(what: "frames" | "signatures"): Promise<void> {
     const file = what === "frames" ? this.#segment : this.#signatures
     if (file === undefined) return
-    await this.#flush(() => file.sync())
-    // Before anything that counts on the entries is signed.
-    if (what === "signatures") await this.#syncName()
-    this.#attempt(() => file.demandInPlace())
+    await this.#flush(async () => {
+      await file.sync()
+      // Before anything that counts on the entries is signed.
+      if (what === "frames" || !this.#isSignaturesNew) return
+      await syncDirectoryLater(this.#directory)
+      this.#isSignaturesNew = false
+    })
+    // Also of a sink that is being closed: whoever waits is told the truth.
+    this.#look(() => file.demandInPlace())
   }
 
   demandInPlace(): void {
@@ -140,12 +145,6 @@ export class SinkWal implements Sink {
     for (const file of files) file?.close()
     this.#isSignaturesNew = false
     this.#sealed = files.flatMap((file) => (file === undefined ? [] : [file]))
-  }
-
-  async #syncName(): Promise<void> {
-    if (!this.#isSignaturesNew) return
-    await this.#flush(() => syncDirectoryLater(this.#directory))
-    this.#isSignaturesNew = false
   }
 
   async #seal(segment: AppendFile): Promise<void> {
@@ -195,6 +194,10 @@ export class SinkWal implements Sink {
 
   #attempt(step: () => void): void {
     if (this.#failed !== undefined) throw this.#failed
+    this.#look(step)
+  }
+
+  #look(step: () => void): void {
     try {
       step()
     } catch (cause) {
