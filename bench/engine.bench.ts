@@ -2,19 +2,13 @@
  * sealBatch on one core: unsigned, batch-signed, record-signed, both engines, with the phases that
  * can be called on their own, beside what a Node team would write.
  */
-import {
-  createHash,
-  createPrivateKey,
-  generateKeyPairSync,
-  sign,
-  verify as verifyEd25519,
-} from "node:crypto"
-import canonicalize from "canonicalize"
+import { createPrivateKey, sign, verify as verifyEd25519 } from "node:crypto"
 import { b3Text } from "../src/base/Hash.ts"
 import { invariant } from "../src/base/Invariant.ts"
 import type { ChainState, Engine, SealMode } from "../src/engine/Engine.ts"
 import { readFrame } from "../src/record/Frame.ts"
 import { parseBody } from "../src/record/Record.ts"
+import { handmade } from "./HandMade.ts"
 import {
   batches,
   calibrate,
@@ -62,26 +56,6 @@ const seal = (engine: Engine, mode: SealMode, privacy?: "none"): Variant => {
       })
       state = result.state
       return result.consumed
-    },
-  }
-}
-
-/** What a Node team would write: npm canonicalize, a sha256 chain, node:crypto Ed25519 a record. */
-const handmade = (groups: number): Variant => {
-  const { privateKey } = generateKeyPairSync("ed25519")
-  let prev = "0"
-  let seq = 0
-  let at = 0
-  return {
-    name: `hand-made: canonicalize + sha256 chain + node:crypto Ed25519 every ${groups}`,
-    step: () => {
-      for (let i = 0; i < groups; i++) {
-        const draft = drafts[at++ % drafts.length]
-        const body = canonicalize({ ...draft, seq: ++seq, ts_ms: Date.now(), prev }) as string
-        prev = createHash("sha256").update(body).digest("hex")
-      }
-      sign(null, Buffer.from(prev), privateKey)
-      return groups
     },
   }
 }
@@ -176,7 +150,7 @@ say(
   ].join("; "),
 )
 
-const hand = handmade(64)
+const hand = handmade(drafts, 64)
 const calibration = calibrate(native)
 const variants = [
   calibration,
@@ -184,7 +158,7 @@ const variants = [
     ...(["unsigned", "batch", "record"] as const).map((mode) => seal(engine, mode)),
     seal(engine, "batch", "none"),
   ]),
-  handmade(1),
+  handmade(drafts, 1),
   hand,
   ...all.flatMap(phases),
 ]

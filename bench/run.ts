@@ -31,7 +31,7 @@ if (unknown.length > 0) {
   process.exit(1)
 }
 // The disk's benches need the second core for the kernel's work and libuv's threads.
-const unpinned = new Set(["wal", "open"])
+const unpinned = new Set(["wal", "open", "chains"])
 const oneCore = spawnSync("taskset", ["-c", "1", "true"]).status === 0 ? ["taskset", "-c", "1"] : []
 let failed = 0
 for (const name of asked.length > 0 ? asked : known) {
