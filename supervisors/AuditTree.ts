@@ -30,8 +30,10 @@ const policy: Policy = {
 
 export interface AuditTree {
   readonly nursery: Nursery
-  /** Runs a step by the clock, one at a time, each `everyMs` after the last one ended. */
+  /** Runs a step by the clock, each `everyMs` after the last one ended or was given up. */
   readonly every: (timer: Timer) => Promise<void>
+  /** Stops the timers; a step that runs is waited for, as long as any child. */
+  readonly stopTimers: () => Promise<void>
   /** Stops what still runs, in reverse order. Names what did not stop in time. */
   readonly close: () => Promise<ReadonlyArray<string>>
 }
@@ -40,7 +42,7 @@ export interface Timer {
   readonly name: string
   readonly everyMs: number
   readonly step: () => Promise<unknown>
-  /** Units: milliseconds after which a step is told of as `slow`; it is waited for all the same. */
+  /** Units: milliseconds after which a step is told of, and the next one no longer waits for it. */
   readonly budgetMs: number
   /** Told of a step that failed; the next one is tried all the same. */
   readonly onTrouble: (error: unknown) => void
@@ -75,8 +77,11 @@ export const openAuditTree = async (options: AuditTreeOptions): Promise<AuditTre
     const started = Effect.catch(supervisor.start(actorChild(terms, open)), () => Effect.void)
     return Effect.runPromise(started)
   }
+  const timers: Array<string> = []
+  const stop = (name: string): Promise<void> => Effect.runPromise(supervisor.stop(name))
   return {
     every: (timer) => {
+      timers.push(timer.name)
       const terms: ActorTerms = {
         name: timer.name,
         restart: "permanent",
@@ -86,7 +91,8 @@ export const openAuditTree = async (options: AuditTreeOptions): Promise<AuditTre
       const started = Effect.orDie(supervisor.start(actorChild(terms, async () => tick(timer))))
       return Effect.runPromise(started)
     },
-    nursery: { start, stop: (name) => Effect.runPromise(supervisor.stop(name)) },
+    nursery: { start, stop },
+    stopTimers: async () => void (await Promise.all(timers.map(stop))),
     close: async () => {
       await Effect.runPromiseExit(Scope.close(scope, Exit.void))
       return supervisor.leftRunning()
@@ -94,22 +100,33 @@ export const openAuditTree = async (options: AuditTreeOptions): Promise<AuditTre
   }
 }
 
-/** A step that hangs keeps the next one from beginning, and nothing else. */
+/** What runs is waited for when the timer is closed; a step must bear the next one beside it. */
 const tick = ({ name, everyMs, step, budgetMs, onTrouble }: Timer): Actor => {
   let waiting: NodeJS.Timeout | undefined
-  let running: Promise<unknown> = Promise.resolve()
+  const running = new Set<Promise<void>>()
   let isClosed = false
   const next = (): void => {
     if (isClosed) return
-    waiting = setTimeout(() => {
-      const slow = setTimeout(() => onTrouble(tooSlow(name, budgetMs)), budgetMs)
-      slow.unref()
-      running = step()
-        .catch(onTrouble)
-        .finally(() => clearTimeout(slow))
-        .finally(next)
-    }, everyMs)
+    waiting = setTimeout(run, everyMs)
     waiting.unref()
+  }
+  const run = (): void => {
+    let isLate = false
+    const late = (): void => {
+      isLate = true
+      onTrouble(tooSlow(name, budgetMs))
+      next()
+    }
+    const slow = Number.isFinite(budgetMs) ? setTimeout(late, budgetMs) : undefined
+    slow?.unref()
+    const one = step()
+      .then(() => undefined, onTrouble)
+      .finally(() => {
+        clearTimeout(slow)
+        running.delete(one)
+        if (!isLate) next()
+      })
+    running.add(one)
   }
   next()
   return {
@@ -117,10 +134,10 @@ const tick = ({ name, everyMs, step, budgetMs, onTrouble }: Timer): Actor => {
     close: async () => {
       isClosed = true
       clearTimeout(waiting)
-      await running
+      await Promise.all(running)
     },
   }
 }
 
 const tooSlow = (name: string, budgetMs: number): AuditError =>
-  AuditError.of("TIMEOUT", `${name} take longer than ${budgetMs} ms; the next ones wait`)
+  AuditError.of("TIMEOUT", `${name} take longer than ${budgetMs} ms; others go on without waiting`)

@@ -32,6 +32,7 @@ import type { OpenOptions } from "./Setup.ts"
 import { handleSignals, type Signals } from "./Signals.ts"
 import { type ClosedReport, Strongroom } from "./Strongroom.ts"
 
+/** Where a configuration comes from, and who is told what. */
 export interface RuntimeOptions {
   /** Flag and value, as `--audit-sink` and `wal`. */
   readonly flags: ReadonlyArray<readonly [flag: string, value: string]>
@@ -49,6 +50,7 @@ const signalRepeatMs = 500
 // Behind the drain come the last checkpoint, fsyncs and the locks.
 const stopMs = 2_000
 
+/** A log that a configuration made, and that its reloads change. */
 export class Runtime {
   readonly #options: RuntimeOptions
   #snapshot: Snapshot
@@ -182,7 +184,8 @@ export const openOptions = (
   { notice }: Pick<RuntimeOptions, "notice">,
   config: AuditConfig,
 ): OpenOptions => {
-  const { writerId, dataDir, wal, export: exported, deadline, streams, signing } = config
+  const { writerId, dataDir, export: exported, deadline, streams, signing } = config
+  const { dir, rotateBytes, fsync, reserveBytes } = config.wal
   return {
     ...(writerId === "" ? {} : { writerId }),
     ...(dataDir === "" ? {} : { dataDir }),
@@ -197,11 +200,13 @@ export const openOptions = (
     ramBytesMax: config.ram.bytesMax,
     deadlines: {
       enqueueMs: deadline.enqueueMs,
+      walMs: deadline.walMs,
       exportMs: deadline.exportMs,
       drainMs: deadline.drainMs,
     },
+    breaker: config.breaker,
     ...(hasWal(config)
-      ? { sink: "wal", wal: { dir: wal.dir, rotateBytes: wal.rotateBytes, fsync: wal.fsync } }
+      ? { sink: "wal", wal: { dir, rotateBytes, fsync, reserveBytes } }
       : { sink: "ram" }),
     ...(hasExport(config) && !config.amnesia
       ? { export: { dir: exported.dir, everyMs: exported.exportEveryMs } }

@@ -17,14 +17,15 @@ import {
   type Signing,
   signings,
 } from "../src/audit/Declaration.ts"
+import { DiskSpace } from "../src/audit/DiskSpace.ts"
 import type { ExpectedPosition } from "../src/audit/Verify.ts"
-import { openPool } from "../src/audit/Writer.ts"
-import type { Tuning } from "../src/audit/WriterOptions.ts"
+import { openPool, type Tuning } from "../src/audit/WriterOptions.ts"
 import { toHex } from "../src/base/Bytes.ts"
 import type { Clock } from "../src/base/Clock.ts"
 import {
   checkpointEveryDefault,
   frameBytesMax,
+  reserveBytesDefault,
   rotateBytesDefault,
   rotateBytesMin,
   smallSegments,
@@ -48,6 +49,7 @@ import { acquireFirstStart } from "../src/sink/Lock.ts"
 import { privacyOf } from "../src/sink/SaltFile.ts"
 import { listChains, readSmallFile } from "../src/sink/Segment.ts"
 
+/** What a log is opened with: `wal.dir` or `sink: "ram"`, and what the defaults do not fit. */
 export interface OpenOptions {
   /**
    * Which instance writes. Default: the first `strongroom@<host>-<n>` that no other process writes,
@@ -62,6 +64,8 @@ export interface OpenOptions {
     readonly rotateBytes?: number
     readonly [smallSegments]?: true
     readonly fsync?: FsyncPolicy
+    /** Units: bytes set aside to say why when the disk is full; default 1 MiB, 0: none. */
+    readonly reserveBytes?: number
   }
   readonly export?: {
     readonly dir: string
@@ -86,10 +90,18 @@ export interface OpenOptions {
   readonly deadlines?: {
     /** Units: milliseconds that a draft may wait while the sink has no room; default 25. */
     readonly enqueueMs?: number
+    /** Units: milliseconds that a write or fsync of the WAL may take, for each MiB; default 50. */
+    readonly walMs?: number
     /** Units: milliseconds that `close` may take to drain; default 5000. */
     readonly drainMs?: number
     /** Units: milliseconds that an export or a checkpoint may take before it is told of; 2000. */
     readonly exportMs?: number
+  }
+  readonly breaker?: {
+    /** Missed deadlines in a row at which a sink counts as stalled; default 5. */
+    readonly failures?: number
+    /** Units: milliseconds until a failing export is tried again, at first; default 1000. */
+    readonly cooldownMs?: number
   }
   /** Units: bytes that the ram sink keeps. */
   readonly ramBytesMax?: number
@@ -112,6 +124,8 @@ const firstStartPatienceMs = 30_000
 const writersMax = 1024
 const queueDepthDefault = 1024
 const enqueueMsDefault = 25
+const walMsDefault = 50
+export const breakerDefaults = { failures: 5, cooldownMs: 1_000 }
 export const drainMsDefault = 5_000
 export const exportMsDefault = 2_000
 export const checkpointEveryMsDefault = 15 * 60_000
@@ -222,6 +236,10 @@ const checkOptions = (options: NamedOptions): void => {
   checkAtLeast("checkpointEvery", options.checkpointEvery, 1)
   checkAtLeast("queueDepth", options.queueDepth, 1)
   checkAtLeast("deadlines.enqueueMs", options.deadlines?.enqueueMs, 1)
+  checkAtLeast("wal.reserveBytes", wal?.reserveBytes, 0)
+  checkAtLeast("deadlines.walMs", options.deadlines?.walMs, 1)
+  checkAtLeast("breaker.failures", options.breaker?.failures, 1)
+  checkAtLeast("breaker.cooldownMs", options.breaker?.cooldownMs, 1)
   checkAtLeast("deadlines.exportMs", options.deadlines?.exportMs, 1)
   checkAtLeast("checkpointEveryMs", options.checkpointEveryMs, 1)
   checkAtLeast("export.everyMs", options.export?.everyMs, 1)
@@ -282,7 +300,7 @@ export const keepTrust = async (
 
 /** Settings of each stream that may change while it is written. */
 export const tuningOf = (options: OpenOptions): ((stream: string) => Tuning) => {
-  const { queueDepth, streams, checkpointEvery, deadlines } = options
+  const { queueDepth, streams, checkpointEvery, deadlines, breaker } = options
   // Read once, for the salt is on disk.
   const privacy = privacyOf({ ipMode: "drop", hashSaltPath: "", ...options.privacy })
   return (stream) => ({
@@ -294,6 +312,8 @@ export const tuningOf = (options: OpenOptions): ((stream: string) => Tuning) => 
       stream === controlStream
         ? Number.POSITIVE_INFINITY
         : (deadlines?.enqueueMs ?? enqueueMsDefault),
+    walMs: deadlines?.walMs ?? walMsDefault,
+    walStrikes: breaker?.failures ?? breakerDefaults.failures,
   })
 }
 
@@ -327,6 +347,14 @@ const toLogOptions = (
     signer: asSigner(key),
     trust: trust ?? anchorsOf(key),
     tuningOf: tuningOf(options),
+    space:
+      options.sink === "ram" || wal === undefined
+        ? undefined
+        : new DiskSpace({
+            walDir: wal.dir,
+            reserveBytes: wal.reserveBytes ?? reserveBytesDefault,
+            tell: (stream, error) => tell({ event: "trouble", stream, error }),
+          }),
     pool: openPool(),
     bus: new Bus(systemClock),
     expectHeads: options.expectHeads ?? [],

@@ -15,10 +15,12 @@ import {
   type ChainHead,
   type CloseReport,
   type LogCounts,
-  openWal,
 } from "../src/audit/AuditLog.ts"
+import type { BreakerState } from "../src/audit/Breaker.ts"
 import { type Continued, continueChain } from "../src/audit/Continue.ts"
 import { type Exported, exportChain } from "../src/audit/Export.ts"
+import { ExportRound } from "../src/audit/ExportRound.ts"
+import { openWal } from "../src/audit/OpenWal.ts"
 import type { AppendReceipt, Level } from "../src/audit/Progress.ts"
 import { Replay } from "../src/audit/Replay.ts"
 import type { Bus, Subscription } from "../src/bus/Bus.ts"
@@ -30,6 +32,7 @@ import { type AuditTree, openAuditTree } from "./AuditTree.ts"
 import type { SupervisorEvent } from "./ChildSpec.ts"
 import {
   asSigner,
+  breakerDefaults,
   checkpointEveryMsDefault,
   drainMsDefault,
   exportMsDefault,
@@ -60,8 +63,7 @@ export class Strongroom {
   readonly #drainMs: number
   #closing: Promise<ClosedReport> | undefined
   readonly #key: EngineSigner
-  readonly #walDir: string | undefined
-  readonly #exportDir: string | undefined
+  readonly #exports: ExportRound | undefined
 
   private constructor(parts: {
     readonly log: AuditLog
@@ -70,8 +72,7 @@ export class Strongroom {
     readonly drainMs: number
     readonly key: EngineSigner
     readonly engine: Engine
-    readonly walDir: string | undefined
-    readonly exportDir: string | undefined
+    readonly exports: ExportRound | undefined
     readonly trustPath: string | undefined
   }) {
     this.#log = parts.log
@@ -79,8 +80,7 @@ export class Strongroom {
     this.#bus = parts.bus
     this.#drainMs = parts.drainMs
     this.#key = parts.key
-    this.#walDir = parts.walDir
-    this.#exportDir = parts.exportDir
+    this.#exports = parts.exports
     this.engine = parts.engine
     this.trustPath = parts.trustPath
     this.logId = parts.log.logId
@@ -111,16 +111,15 @@ export class Strongroom {
     const { bus, notice } = logOptions
     const drainMs = options.deadlines?.drainMs ?? drainMsDefault
     const listener = listen(bus, notice)
-    const tree = await openAuditTree({ shutdownMs: drainMs + closeMs, listener })
+    const tree = await openAuditTree({ shutdownMs: closeMs, listener })
     try {
       const log = await AuditLog.open(logOptions, tree.nursery)
       await keepTrust(trustPath, log.logId, key).catch(async (error: unknown) => {
         await log.close().catch(() => undefined)
         throw error
       })
-      const walDir = options.sink === "ram" ? undefined : options.wal?.dir
-      const exportDir = options.export?.dir
-      const parts = { log, tree, bus, drainMs, key, engine, walDir, exportDir, trustPath }
+      const exports = openExports(options, log, engine, key)
+      const parts = { log, tree, bus, drainMs, key, engine, exports, trustPath }
       const room = new Strongroom(parts)
       await room.#startTimers(options, notice)
       return room
@@ -134,17 +133,21 @@ export class Strongroom {
   async #startTimers(options: OpenOptions, notice: AuditLogOptions["notice"]): Promise<void> {
     const { checkpointEveryMs = checkpointEveryMsDefault } = options
     const budgetMs = options.deadlines?.exportMs ?? exportMsDefault
-    const timer = (name: string, everyMs: number, step: () => Promise<unknown>) =>
+    const timer = (name: string, everyMs: number, budget: number, step: () => Promise<unknown>) =>
       this.#tree.every({
         name,
         everyMs,
         step,
-        budgetMs,
+        budgetMs: budget,
         onTrouble: (error) => notice({ event: "trouble", stream: name, error }),
       })
-    await timer("checkpoints", checkpointEveryMs, () => this.checkpoint())
+    await timer("checkpoints", checkpointEveryMs, budgetMs, () => this.checkpoint())
     const { everyMs } = options.export ?? {}
-    if (everyMs !== undefined) await timer("exports", everyMs, () => this.export())
+    const exports = this.#exports
+    if (everyMs === undefined || exports === undefined) return
+    // A round has a budget of its own, and is no news while it is suspended.
+    const step = async () => (exports.state.state === "open" ? [] : exports.run())
+    await timer("exports", everyMs, Number.POSITIVE_INFINITY, step)
   }
 
   /**
@@ -229,32 +232,34 @@ export class Strongroom {
     return this.#log.flush()
   }
 
+  /**
+   * Signs a checkpoint over what each chain has behind its last one.
+   * Errors: AuditError; SignerError; SinkError.
+   */
   checkpoint(): Promise<void> {
     return this.#log.checkpoint()
   }
 
+  /** Where each open chain ends: kept elsewhere, it shows a log that was cut off. */
   heads(): ReadonlyArray<ChainHead> {
     return this.#log.heads()
   }
 
-  /** Checkpoints, seals and exports what is new of every open chain. Errors: SinkError. */
+  /** Whether exports are tried, and when; `undefined` where there are none. */
+  exportState(): BreakerState | undefined {
+    return this.#exports?.state
+  }
+
+  /**
+   * Checkpoints, seals and exports what is new of every open chain; the others too where one fails.
+   * Errors: SinkError; AuditError TIMEOUT for a chain whose export makes no progress, UNAVAILABLE
+   * at once while exports are suspended.
+   */
   async export(): Promise<ReadonlyArray<Exported>> {
-    const [walDir, exportDir] = [this.#walDir, this.#exportDir]
-    if (walDir === undefined || exportDir === undefined) {
+    if (this.#exports === undefined) {
       throw new TypeError("Strongroom.export: export.dir was not given to open")
     }
-    await this.#log.seal()
-    const options = {
-      engine: this.engine,
-      clock: systemClock,
-      signer: asSigner(this.#key),
-      logId: this.logId,
-      walDir,
-      exportDir,
-    }
-    const exported: Array<Exported> = []
-    for (const head of this.#log.heads()) exported.push(await exportChain(options, head))
-    return exported
+    return this.#exports.run()
   }
 
   /**
@@ -270,7 +275,9 @@ export class Strongroom {
   async #close(reason: string): Promise<ClosedReport> {
     this.#bus.publish("kernel.shutdown", { reason })
     try {
+      const timers = this.#tree.stopTimers()
       const report = await this.#log.close(this.#drainMs)
+      await timers
       return { ...report, abandoned: await this.#tree.close() }
     } finally {
       await this.#tree.close()
@@ -279,9 +286,34 @@ export class Strongroom {
   }
 }
 
+/** What closing a log left. */
 export interface ClosedReport extends CloseReport {
   /** Streams whose sink did not let go in time; their locks end with the process. */
   readonly abandoned: ReadonlyArray<string>
+}
+
+const openExports = (
+  options: NamedOptions,
+  log: AuditLog,
+  engine: Engine,
+  key: EngineSigner,
+): ExportRound | undefined => {
+  const { wal, export: place, sink, deadlines, breaker } = options
+  if (sink === "ram" || wal === undefined || place === undefined) return undefined
+  const { logId } = log
+  const signer = asSigner(key)
+  const where = { engine, clock: systemClock, signer, logId, walDir: wal.dir, exportDir: place.dir }
+  return new ExportRound({
+    clock: systemClock,
+    budgetMs: deadlines?.exportMs ?? exportMsDefault,
+    breaker: { ...breakerDefaults, ...breaker },
+    streams: () => log.heads().map(({ stream }) => stream),
+    seal: (stream) => log.seal(stream),
+    exportOne: async (stream, progress) => {
+      const head = log.heads().find((one) => one.stream === stream)
+      return head === undefined ? undefined : exportChain({ ...where, progress }, head)
+    },
+  })
 }
 
 /** Another process writes as this writer. */

@@ -13,7 +13,7 @@ const runPrimary = () => {
     // The successor takes the name that became free, recovers its chains and goes on with them.
     if (!isStopping) cluster.fork()
   })
-  process.once("SIGTERM", () => {
+  process.on("SIGTERM", () => {
     isStopping = true
     for (const worker of Object.values(cluster.workers)) worker.kill("SIGTERM")
   })
@@ -41,7 +41,8 @@ const runWorker = async () => {
   })
   // In a worker, listen shares the port of the primary.
   server.listen(Number(process.env.PORT ?? 0), () => process.send({ port: server.address().port }))
-  process.once("SIGTERM", () => {
+  // A signal may come twice, from the terminal and from the primary; closing twice is closing once.
+  process.on("SIGTERM", () => {
     server.close(async () => {
       await room.close()
       process.exit(0)

@@ -34,7 +34,7 @@ const layer = AuditLog.layer({ wal: { dir: process.env.AUDIT_DIR ?? "./audit/wal
 
 // A signal interrupts the program, the scope ends, and the log is drained and closed.
 const stopping = new AbortController()
-process.once("SIGTERM", () => stopping.abort())
+process.on("SIGTERM", () => stopping.abort())
 const run = Effect.runPromise(Effect.provide(program, layer), { signal: stopping.signal })
 await run.catch((error) => {
   if (!stopping.signal.aborted) throw error

@@ -5,7 +5,6 @@
 import Fastify from "fastify"
 import { Strongroom } from "strongroom"
 
-// One log for the process, opened before the first request can come.
 const room = await Strongroom.open({ wal: { dir: process.env.AUDIT_DIR ?? "./audit/wal" } })
 const app = Fastify()
 
@@ -30,7 +29,6 @@ app.addHook("onResponse", async (request, reply) => {
 })
 
 const granted = new Set()
-
 // Done only if it is on record: without a durable record the grant is not given.
 app.post("/grants/:user", async (request, reply) => {
   const { user } = request.params
@@ -49,12 +47,13 @@ app.post("/grants/:user", async (request, reply) => {
 
 app.get("/grants", async () => [...granted])
 
-// First no new requests and those under way to their end, then the log: it drains, signs a last
-// checkpoint and says what was left.
-process.once("SIGTERM", async () => {
+// First the requests under way, then the log: it drains, signs a last checkpoint and reports. A
+// signal may come twice, as shells and npm pass it on; closing twice is closing once.
+process.on("SIGTERM", async () => {
   await app.close()
   const { accepted, left } = await room.close()
   console.log(`closed: ${accepted} accepted, ${left} left`)
+  process.exit(0)
 })
 
 console.log(await app.listen({ port: Number(process.env.PORT ?? 0) }))

@@ -34,10 +34,16 @@ const runMain = async () => {
     const worker = new Worker(new URL(import.meta.url), { workerData: { name, jobs: 20 } })
     const writers = new Set()
     worker.on("message", ({ writerId }) => writers.add(writerId))
-    await once(worker, "exit")
-    return { name, writers: [...writers] }
+    const [code] = await once(worker, "exit")
+    return { name, code, writers: [...writers] }
   })
   console.log(JSON.stringify(await Promise.all(threads)))
 }
 
-await (isMainThread ? runMain() : runThread())
+// Told here: on its way to the main thread an error loses its code.
+const tell = (error) => {
+  console.error(`${error.code}: ${error.message}`)
+  process.exitCode = 1
+}
+
+await (isMainThread ? runMain() : runThread().catch(tell))

@@ -6,6 +6,7 @@
  */
 import * as Data from "effect/Data"
 
+/** Stable codes; what each means: docs/reference/errors.md. */
 export type AuditErrorCode =
   | "BUSY"
   | "CANCELED"
@@ -22,10 +23,12 @@ export type AuditErrorCode =
   | "UNREACHABLE"
   | "WRONG_LOG"
 
+/** Why the log did not do what it was asked; the sentence names what and where. */
 export class AuditError extends Data.TaggedError("AuditError")<{
   readonly code: AuditErrorCode
   readonly message: string
 }> {
+  /** The error with a sentence of its own. */
   static of(code: AuditErrorCode, message: string): AuditError {
     return new AuditError({ code, message })
   }

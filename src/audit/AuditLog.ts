@@ -10,18 +10,19 @@
  */
 
 import { headText } from "../chain/Chain.ts"
+import type { ChainState } from "../engine/Engine.ts"
 import type { JsonObject } from "../record/Canonical.ts"
 import type { Draft } from "../record/Draft.ts"
 import { checkWriterId } from "../record/Name.ts"
-import { checkCaseSensitive, checkPrivate, makeDirectory } from "../sink/Durable.ts"
 import { chainDirectory, listChain, listChains } from "../sink/Segment.ts"
 import { AuditError } from "./AuditError.ts"
-import { openedLogId } from "./ChainVerify.ts"
+import { frozen, isFrozen, sentenceOf, unavailable, within } from "./ClosedChain.ts"
 import { added, type CloseReport, countsOf, type LogCounts, nothing } from "./Counts.ts"
 import { type Finding, failureOf } from "./Finding.ts"
 import { abandonChain, currentWriterId, type LiveChain, openChain } from "./LiveChain.ts"
 import type { AuditLogOptions } from "./LogOptions.ts"
 import { type ChainActor, gone, type Nursery } from "./Nursery.ts"
+import { openWal } from "./OpenWal.ts"
 import type { AppendReceipt } from "./Progress.ts"
 import { readRecords } from "./Read.ts"
 
@@ -30,6 +31,10 @@ export type { AuditLogOptions, Notice } from "./LogOptions.ts"
 
 export const controlStream = "control"
 
+// How long a chain is waited for before the next one has its turn beside it.
+const patienceMs = 250
+
+/** Where the open chain of a stream ends. */
 export interface ChainHead {
   readonly writerId: string
   readonly stream: string
@@ -54,6 +59,8 @@ export class AuditLog {
   readonly #crashed = new Set<string>()
   /** By `writer / stream`: self_hash of the first record, as the control chain announces it. */
   readonly #announced = new Map<string, string>()
+  /** By `writer / stream`: how far a chain that crashed had got. */
+  readonly #mustHave = new Map<string, ChainState>()
   /** What the control chain says is frozen, so that reopening does not repeat it. */
   readonly #frozen = new Set<string>()
   readonly #failures: Array<unknown> = []
@@ -79,6 +86,7 @@ export class AuditLog {
     const logId = openWal(options)
     const log = new AuditLog(options, nursery, logId)
     try {
+      await options.space?.open()
       await log.#openAll(walDir)
     } catch (error) {
       await log.#stopAll()
@@ -109,10 +117,11 @@ export class AuditLog {
     await this.#each((chain) => chain.intake.writer.checkpoint())
   }
 
-  /** Checkpoints, then seals every open segment, so that the files can be exported. */
-  async seal(): Promise<void> {
-    await this.checkpoint()
-    await this.#each((chain) => chain.intake.writer.seal())
+  /** Checkpoints a chain, then seals its open segment, so that the files can be exported. */
+  async seal(stream: string): Promise<void> {
+    const writer = this.#open.get(stream)?.intake.writer
+    await writer?.checkpoint()
+    await writer?.seal()
   }
 
   heads(): Array<ChainHead> {
@@ -139,7 +148,10 @@ export class AuditLog {
   /** Settings for the drafts that come from now on, in chains that are open and that will be. */
   tune(tuningOf: AuditLogOptions["tuningOf"]): void {
     this.#options = { ...this.#options, tuningOf }
-    for (const { stream, intake } of this.#open.values()) intake.writer.tune(tuningOf(stream))
+    for (const { stream, intake, watch } of this.#open.values()) {
+      intake.writer.tune(tuningOf(stream))
+      watch?.tune(tuningOf(stream))
+    }
   }
 
   /** Tells a reload in the control chain. */
@@ -150,12 +162,13 @@ export class AuditLog {
 
   /** What was appended and shed since the log was opened, all chains together. */
   counts(): LogCounts {
-    return [...this.#open.values()].map(countsOf).reduce(added, this.#past)
+    const counts = [...this.#open.values()].map(countsOf).reduce(added, this.#past)
+    return { ...counts, diskFull: this.#options.space?.found ?? 0 }
   }
 
   async #close(drainMs: number): Promise<CloseReport> {
-    await Promise.allSettled(this.#starting.values())
     const isDrained = await within(drainMs, this.#drain())
+    this.#options.space?.close()
     const open = [...this.#open.values()]
     const left = isDrained ? 0 : open.reduce((sum, chain) => sum + chain.intake.writer.abort(), 0)
     const { waiting: _waiting, ...counts } = this.counts()
@@ -165,6 +178,7 @@ export class AuditLog {
   }
 
   async #drain(): Promise<void> {
+    await Promise.allSettled(this.#starting.values())
     const keep = (error: unknown): void => void this.#failures.push(error)
     await this.#each(({ shedding }) => shedding.flush()).catch(keep)
     if (this.#options.signer === undefined) return this.flush().catch(keep)
@@ -220,8 +234,10 @@ export class AuditLog {
     try {
       const chain = await openChain(this.#optionsFor(stream), this.logId, stream)
       if (!("intake" in chain)) {
-        await this.#sayFrozen(stream, chain)
         this.#closed.set(stream, frozen(this.#options.writerId, stream, chain))
+        await this.#sayFrozen(stream, chain).catch((error: unknown) =>
+          this.#options.notice({ event: "trouble", stream, error }),
+        )
         return gone
       }
       return await this.#adopt(chain)
@@ -236,7 +252,7 @@ export class AuditLog {
   }
 
   async #adopt(chain: LiveChain): Promise<ChainActor> {
-    const { stream, scrub, lock } = chain
+    const { writerId, stream, intake, scrub, lock } = chain
     if (stream !== controlStream) {
       await this.#announce(chain).catch(async (error: unknown) => {
         await abandonChain(chain)
@@ -253,6 +269,7 @@ export class AuditLog {
     }
     chain.stopped.catch((error: unknown) => {
       this.#crashed.add(stream)
+      this.#mustHave.set(`${writerId} / ${stream}`, intake.writer.mustHave)
       shut(unavailable(stream, `it stopped (${sentenceOf(error)}) and is opened again`))
       reject(error)
     })
@@ -274,11 +291,11 @@ export class AuditLog {
   }
 
   async #release(chain: LiveChain): Promise<void> {
-    const { stream, scrub, intake, shedding, lock } = chain
+    const { stream, leave, intake, shedding, lock } = chain
     shedding.close()
     this.#past = added(this.#past, { ...countsOf(chain), waiting: 0 })
     if (this.#open.get(stream) === chain) this.#open.delete(stream)
-    scrub?.stop()
+    leave()
     try {
       await intake.writer.close()
     } catch (error) {
@@ -294,10 +311,16 @@ export class AuditLog {
     const { sink, writerId: ours, expectHeads } = this.#options
     if (sink.kind === "ram") return this.#options
     const writerId = currentWriterId(sink.dir, ours, stream)
-    const selfHash = this.#announced.get(`${writerId} / ${stream}`)
-    if (selfHash === undefined) return this.#options
-    const announced = { writerId, stream, seq: 1, selfHash, file: "" }
-    return { ...this.#options, expectHeads: [...expectHeads, announced] }
+    const name = `${writerId} / ${stream}`
+    const selfHash = this.#announced.get(name)
+    const head = this.#mustHave.get(name)
+    const expected = [
+      ...(selfHash === undefined ? [] : [{ seq: 1, selfHash }]),
+      ...(head === undefined || head.seq === 0
+        ? []
+        : [{ seq: head.seq, selfHash: headText(head) }]),
+    ].map((position) => ({ writerId, stream, ...position, file: "" }))
+    return { ...this.#options, expectHeads: [...expectHeads, ...expected] }
   }
 
   /** FORMATS 7: each StreamOpened is also announced in the control chain. */
@@ -345,57 +368,21 @@ export class AuditLog {
     // The control chain last: it speaks of the others.
     const rank = ({ stream }: LiveChain): number => Number(stream === controlStream)
     const chains = [...this.#open.values()].sort((a, b) => rank(a) - rank(b))
-    for (const chain of chains) await step(chain)
+    const steps: Array<Promise<void>> = []
+    for (const chain of chains) {
+      const running = step(chain)
+      steps.push(running)
+      // One that hangs, or fails, keeps no other from its turn.
+      await within(patienceMs, running).catch(() => undefined)
+    }
+    await Promise.all(steps)
   }
 
   /** The control chain last: it speaks of the others. */
   async #stopAll(): Promise<void> {
     const names = [...this.#open.keys(), ...this.#closed.keys()]
-    for (const name of new Set(names)) if (name !== controlStream) await this.#nursery.stop(name)
+    const others = names.filter((name) => name !== controlStream)
+    await Promise.all([...new Set(others)].map((name) => this.#nursery.stop(name)))
     await this.#nursery.stop(controlStream)
   }
-}
-
-/** Whether the step ended within `ms`; it goes on where it did not. */
-const within = async (ms: number, step: Promise<void>): Promise<boolean> => {
-  if (ms === Number.POSITIVE_INFINITY) return step.then(() => true)
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<boolean>((done) => {
-    timer = setTimeout(() => done(false), ms)
-  })
-  return Promise.race([step.then(() => true), late]).finally(() => clearTimeout(timer))
-}
-
-/** Makes the WAL directory and gives its log: what a chain there says, else a new one. */
-export const openWal = ({ sink, newLogId }: AuditLogOptions): string => {
-  if (sink.kind === "ram") return newLogId()
-  makeDirectory(sink.dir)
-  checkPrivate(sink.dir)
-  checkCaseSensitive(sink.dir)
-  return findLogId(sink.dir) ?? newLogId()
-}
-
-const frozen = (writerId: string, stream: string, found: Finding): AuditError =>
-  AuditError.of(
-    "FROZEN",
-    `${writerId} / ${stream} is frozen: ${found.kind} at seq ${found.seq} (${found.file}, byte ` +
-      `${found.offset}); look at it with audit verify, then go on with: ` +
-      `audit continue --writer ${writerId} --stream ${stream}`,
-  )
-
-const isFrozen = (error: unknown): boolean => error instanceof AuditError && error.code === "FROZEN"
-
-const unavailable = (stream: string, why: string): AuditError =>
-  AuditError.of("UNAVAILABLE", `${stream} cannot be written now: ${why}; try again`)
-
-const sentenceOf = (error: unknown): string =>
-  error instanceof Error ? error.message : String(error)
-
-/** The log that the chains below a WAL directory belong to, by the first that says so. */
-const findLogId = (walDir: string): string | undefined => {
-  for (const { writerId, stream } of listChains(walDir)) {
-    const logId = openedLogId(listChain(chainDirectory(walDir, writerId, stream)))
-    if (logId !== undefined) return logId
-  }
-  return undefined
 }

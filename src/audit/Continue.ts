@@ -11,12 +11,13 @@ import { headText } from "../chain/Chain.ts"
 import { isThere } from "../sink/RegularFile.ts"
 import { chainDirectory, listChain } from "../sink/Segment.ts"
 import { AuditError } from "./AuditError.ts"
-import { AuditLog, type Notice, openWal } from "./AuditLog.ts"
+import { AuditLog, type Notice } from "./AuditLog.ts"
 import { type ChainReport, verifyChain } from "./ChainVerify.ts"
 import { type Finding, weightOf } from "./Finding.ts"
 import { beginChain, currentWriterId, lockChain, openChain, recoveryInput } from "./LiveChain.ts"
 import type { AuditLogOptions, WalPlace } from "./LogOptions.ts"
 import { unsupervised } from "./Nursery.ts"
+import { openWal } from "./OpenWal.ts"
 
 export interface Continued {
   /** The last position of the damaged chain that can be read, and what is wrong with it. */

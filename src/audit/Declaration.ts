@@ -8,9 +8,11 @@ import type { Json, JsonObject } from "../record/Canonical.ts"
 
 /** Strength falls from left to right. */
 export const signings = ["record", "batch", "checkpoint"] as const
+/** What is signed besides checkpoints: each record, each batch, or nothing. */
 export type Signing = (typeof signings)[number]
 
 export const fsyncPolicies = ["always", "on_checkpoint", "never"] as const
+/** When records are forced to the disk; what each can lose: docs/concepts/durability.md. */
 export type FsyncPolicy = (typeof fsyncPolicies)[number]
 
 /** The end of a damaged chain that this one continues. */

@@ -17,7 +17,7 @@ import { RangeRoot } from "../merkle/Tree.ts"
 import { formatEnvelopes } from "../signing/Envelope.ts"
 import { contexts } from "../signing/Message.ts"
 import type { Signer } from "../signing/Signer.ts"
-import { makeDirectory, writeFileDurably } from "../sink/Durable.ts"
+import { makeDirectoryLater, writeFileDurably } from "../sink/Durable.ts"
 import { manifestName, manifestSignatureName, segmentNumber } from "../sink/FileName.ts"
 import { demandFolder, isThere } from "../sink/RegularFile.ts"
 import {
@@ -42,8 +42,11 @@ export interface ExportOptions {
   readonly logId: string
   readonly walDir: string
   readonly exportDir: string
+  /** Called whenever a piece was copied. */
+  readonly progress?: () => void
 }
 
+/** What an export added of one chain. */
 export interface Exported extends ChainName {
   /** Path of the manifest; absent where nothing was new. */
   readonly manifest: string | undefined
@@ -109,9 +112,19 @@ const exportSegment = async (
   const sig =
     signatures === undefined
       ? null
-      : await copyDurably(signatures.path, join(to, signatures.file), engine.openHasher())
+      : await copyDurably(
+          signatures.path,
+          join(to, signatures.file),
+          engine.openHasher(),
+          options.progress,
+        )
   // Behind its signatures: a reader of the export must not find it without them.
-  const copied = await copyDurably(segment.path, join(to, segment.file), engine.openHasher())
+  const copied = await copyDurably(
+    segment.path,
+    join(to, segment.file),
+    engine.openHasher(),
+    options.progress,
+  )
   return {
     file: segment.file,
     offset: 0,
@@ -141,9 +154,10 @@ const exportCheckpoints = async (
     const cosig = files.cosignatures.get(file.number)
     // Co-signatures are added to old checkpoints too: they are copied whenever they are there.
     const { openHasher } = options.engine
-    if (cosig !== undefined) await copyDurably(cosig.path, join(to, cosig.file), openHasher())
+    if (cosig !== undefined)
+      await copyDurably(cosig.path, join(to, cosig.file), openHasher(), options.progress)
     if (checkpoint.range[1] <= after) continue
-    await copyDurably(file.path, join(to, file.file), openHasher())
+    await copyDurably(file.path, join(to, file.file), openHasher(), options.progress)
     exported.push(checkpoint)
   }
   return exported
@@ -156,7 +170,7 @@ const exportKeys = async (options: ExportOptions): Promise<Array<string>> => {
   const digests: Array<string> = []
   if (isThere(from)) demandFolder(from)
   for (const file of certificateFiles(from)) {
-    makeDirectory(to)
+    await makeDirectoryLater(to)
     const { digest } = await copyDurably(join(from, file), join(to, file), engine.openHasher())
     if (file.endsWith(".cert.json")) digests.push(formatHash(digest))
   }
@@ -171,7 +185,7 @@ export const exportChain = async (options: ExportOptions, name: ChainName): Prom
   const { writerId, stream } = name
   const files = listChain(chainDirectory(options.walDir, writerId, stream))
   const to = chainDirectory(options.exportDir, writerId, stream)
-  makeDirectory(to)
+  await makeDirectoryLater(to)
   const before = lastManifest(listChain(to))
   const nothing = {
     writerId,

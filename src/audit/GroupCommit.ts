@@ -15,6 +15,7 @@
  */
 import { concat } from "../base/Bytes.ts"
 import { unsyncedBytesMax } from "../base/Limits.ts"
+import type { ChainState } from "../engine/Engine.ts"
 import type { Sink } from "../sink/Sink.ts"
 import { isStateUnknown } from "../sink/SinkError.ts"
 import type { FsyncPolicy } from "./Declaration.ts"
@@ -28,12 +29,6 @@ interface Held {
   readonly lastSeq: number
   /** Frame bytes written when the last of its records was. */
   readonly written: number
-}
-
-/** A record by its place and its self_hash. */
-export interface Position {
-  readonly seq: number
-  readonly selfHash: Uint8Array
 }
 
 // Frames whose entries are written, and then fsynced, together.
@@ -50,8 +45,9 @@ export class GroupCommit {
   #isSignedAwaited = false
   #isIdleCheckDue = false
   #lastSeq: number
-  #lastHead: Uint8Array | undefined
-  #durableHead: Position | undefined
+  /** The chain as it was written, and as an fsync made it durable, since it was opened. */
+  #head: ChainState | undefined
+  #durableHead: ChainState | undefined
   #written = 0
   #synced = 0
   #signatureWritten = 0
@@ -89,8 +85,8 @@ export class GroupCommit {
     return this.#ready.length === 0 ? Number.POSITIVE_INFINITY : 0
   }
 
-  /** The last record that an fsync made durable; `undefined` before the first. */
-  get durableHead(): Position | undefined {
+  /** The chain up to where an fsync made it durable; `undefined` before the first. */
+  get durableHead(): ChainState | undefined {
     return this.#durableHead
   }
 
@@ -106,11 +102,11 @@ export class GroupCommit {
   }
 
   /** Frames up to `head` were written, with their signature entries (copied where kept). */
-  wrote(frameBytes: number, entries: Uint8Array, head: Position): void {
+  wrote(frameBytes: number, entries: Uint8Array, head: ChainState): void {
     const lastSeq = head.seq
     this.#written += frameBytes
     this.#lastSeq = lastSeq
-    this.#lastHead = head.selfHash
+    this.#head = head
     const held = { entries, lastSeq, written: this.#written }
     if (this.#policy === "always") {
       this.#held.push({ ...held, entries: entries.slice() })
@@ -159,7 +155,7 @@ export class GroupCommit {
   /** Fsyncs frames, signature entries beside them if asked, and settles what that reaches. */
   async #fsync(withSignatures: boolean): Promise<void> {
     const seq = this.#lastSeq
-    const selfHash = this.#lastHead
+    const head = this.#head
     const written = this.#written
     const signatures = this.#signatureWritten
     try {
@@ -172,9 +168,7 @@ export class GroupCommit {
     }
     this.#synced = Math.max(this.#synced, written)
     if (withSignatures) this.#signatureSynced = Math.max(this.#signatureSynced, signatures)
-    if (selfHash !== undefined && seq > (this.#durableHead?.seq ?? 0)) {
-      this.#durableHead = { seq, selfHash }
-    }
+    if (head !== undefined && head.seq > (this.#durableHead?.seq ?? 0)) this.#durableHead = head
     this.#progress.reach("durable", seq)
     this.#release(seq)
   }

@@ -43,6 +43,7 @@ import {
 import { type Scrub, startScrub } from "./Scrub.ts"
 import { Shedding } from "./Shedding.ts"
 import { readStored } from "./StoredRecord.ts"
+import { Watch } from "./Watch.ts"
 import { Writer } from "./Writer.ts"
 
 export interface LiveChain {
@@ -53,10 +54,14 @@ export interface LiveChain {
   /** A stored record. Errors: AuditError NOT_FOUND, TAMPER. */
   readonly read: (seq: number) => AuditRecord
   readonly lock: Lock | undefined
+  /** Over the sink; absent with the ram sink. */
+  readonly watch: Watch | undefined
   /** Rejects with what ended the writer before it was closed; never fulfils. */
   readonly stopped: Promise<never>
   /** Verifies the segments before the newest; absent where there are none. */
   readonly scrub: Scrub | undefined
+  /** Ends what runs beside the writer. */
+  readonly leave: () => void
 }
 
 /** Chains that this chain's folder could also go by: `<writer>+1`, `<writer>+2`, ... */
@@ -160,6 +165,24 @@ interface Opening {
   readonly lock: Lock | undefined
 }
 
+/** A sink, and what watches over one that is on disk. */
+interface Watched {
+  readonly sink: Sink
+  readonly watch: Watch | undefined
+}
+
+const openSink = (
+  { clock, tuningOf, space, notice }: AuditLogOptions,
+  { dir, rotateBytes }: WalPlace,
+  { writerId, stream }: Opening,
+  newest: RecoveredChain["newest"],
+): Watched => {
+  const tell = (error: unknown): void => notice({ event: "trouble", stream, error })
+  const watch = new Watch({ stream, clock, tuning: tuningOf(stream), space, tell })
+  const directory = chainDirectory(dir, writerId, stream)
+  return { sink: new SinkWal({ directory, rotateBytes, newest, watch }), watch }
+}
+
 /** Begins a chain with its StreamOpened; `successorOf` for one that continues a damaged chain. */
 export const beginChain = async (
   options: AuditLogOptions,
@@ -170,14 +193,12 @@ export const beginChain = async (
 ): Promise<LiveChain> => {
   const { sink: place } = options
   const { writerId, stream } = opening
-  let sink: Sink
-  if (place.kind === "ram") sink = new SinkRam(place)
-  else {
-    const directory = chainDirectory(place.dir, writerId, stream)
-    makeDirectory(directory)
-    sink = new SinkWal({ directory, rotateBytes: place.rotateBytes, newest })
-  }
-  const chain = assemble(options, logId, opening, sink, {
+  if (place.kind === "wal") makeDirectory(chainDirectory(place.dir, writerId, stream))
+  const watched =
+    place.kind === "wal"
+      ? openSink(options, place, opening, newest)
+      : { sink: new SinkRam(place), watch: undefined }
+  const chain = assemble(options, logId, opening, watched, {
     state: { seq: 0, tsMs: 0, head: new Uint8Array(32) },
     checkpoint: { number: 0, lastSeq: 0, digest: genesis },
     pending: Promise.resolve(new Uint8Array(0)),
@@ -209,8 +230,8 @@ const opened = async (
 }
 
 /** Stops and closes all of a chain but its lock; what fails meanwhile is told by somebody else. */
-export const abandonChain = async ({ scrub, intake }: LiveChain): Promise<void> => {
-  scrub?.stop()
+export const abandonChain = async ({ scrub, intake, leave }: LiveChain): Promise<void> => {
+  leave()
   scrub?.done.catch(() => undefined)
   await intake.writer.close().catch(() => undefined)
 }
@@ -233,7 +254,7 @@ const resumeChain = async (
   const directory = chainDirectory(place.dir, writerId, stream)
   // Read before the sink is opened, so that nothing stays open where that fails.
   const input = recoveryInput(options, place, logId, writerId, stream)
-  const sink = new SinkWal({ directory, rotateBytes: place.rotateBytes, newest })
+  const watched = openSink(options, place, opening, newest)
   // Reading older segments may take a while, and only the next checkpoint waits for it.
   const pending = turn().then(found.pending)
   pending.catch(() => undefined)
@@ -241,9 +262,14 @@ const resumeChain = async (
     newest.number > 1
       ? startScrub(directory, { ...input, require: "signed" }, options.clock)
       : undefined
-  const chain = { ...assemble(options, logId, opening, sink, { ...found, pending }), scrub }
+  const bare = assemble(options, logId, opening, watched, { ...found, pending })
+  const leave = (): void => {
+    bare.leave()
+    scrub?.stop()
+  }
+  const chain = { ...bare, scrub, leave }
   return opened(options, chain, async () => {
-    if (unsigned !== undefined) signFound(options, logId, opening, sink, declared, unsigned)
+    if (unsigned !== undefined) signFound(options, logId, opening, watched.sink, declared, unsigned)
     if (unsigned !== undefined || cut !== undefined) {
       await sayRecovered(options, chain, unsigned, cut)
     }
@@ -320,7 +346,7 @@ const assemble = (
   options: AuditLogOptions,
   logId: string,
   { writerId, stream, lock }: Opening,
-  sink: Sink,
+  { sink, watch }: Watched,
   found: Pick<RecoveredChain, "state" | "checkpoint" | "opIds"> & {
     readonly pending: Promise<Uint8Array>
   },
@@ -348,7 +374,9 @@ const assemble = (
     // The first records of an opening are not refused, however slow the disk.
     tuning: { ...options.tuningOf(stream), enqueueMs: Number.POSITIVE_INFINITY },
     onShed: (reason, count) => shedding.add(reason, count),
-    onRoom: () => shedding.room(),
+    onRoom: () => {
+      if (watch?.isShut !== true) shedding.room()
+    },
     onCheckpoint: ({ range, root, signer_key_id }) =>
       bus.publish("audit.checkpoint.created", {
         stream,
@@ -360,9 +388,10 @@ const assemble = (
     onTrouble: (error) => options.notice({ event: "trouble", stream, error }),
     onStop,
   })
+  const leave = watch?.enter({ stream, writer, shedding }) ?? (() => undefined)
   const walDir = options.sink.kind === "wal" ? options.sink.dir : undefined
-  const name = { writerId, stream }
-  const read = (seq: number) => readStored(engine, walDir, sink, name, seq)
+  const read = (seq: number) => readStored(engine, walDir, sink, { writerId, stream }, seq)
   const intake = new Intake({ engine, writerId, stream, writer, opIds, read })
-  return { writerId, stream, intake, shedding, read, lock, stopped, scrub: undefined }
+  const name = { writerId, stream }
+  return { ...name, intake, shedding, read, lock, watch, stopped, scrub: undefined, leave }
 }

@@ -7,6 +7,7 @@ import type { RecordLimits } from "../record/Record.ts"
 import type { Signer } from "../signing/Signer.ts"
 import type { Trust } from "../signing/Trust.ts"
 import type { FsyncPolicy, Signing } from "./Declaration.ts"
+import type { DiskSpace } from "./DiskSpace.ts"
 import type { Finding } from "./Finding.ts"
 import type { AppendReceipt } from "./Progress.ts"
 import type { ExpectedPosition } from "./Verify.ts"
@@ -51,6 +52,8 @@ export interface AuditLogOptions {
   /** The keys that recovery may check signatures with. */
   readonly trust: Trust | undefined
   readonly tuningOf: (stream: string) => Tuning
+  /** Of the disk that the WAL lies on. */
+  readonly space?: DiskSpace | undefined
   readonly pool: BatchPool<AppendReceipt>
   readonly bus: Bus
   /** Positions that chains must have reached, from receipts kept elsewhere. */

@@ -8,6 +8,7 @@
 import { formatHash, type HashText } from "../base/Hash.ts"
 import { AuditError } from "./AuditError.ts"
 
+/** How far a record has got: docs/concepts/durability.md. */
 export type Level = "accepted" | "durable" | "signed" | "checkpointed"
 
 /** Levels that a chain's settings can never reach, with the reason. */

@@ -200,7 +200,7 @@ export class ReplayChain {
     this.#sink.write(frames, firstSeq, count)
     this.#state = result.state
     this.#checkpointer.add(result.hashes)
-    this.#commit.wrote(frames.length, signatures, result.state.seq)
+    this.#commit.wrote(frames.length, signatures, result.state)
     if (this.#failed !== undefined) throw this.#failed
   }
 

@@ -9,6 +9,7 @@
 import type { Clock } from "../base/Clock.ts"
 import type { ShedReason } from "../ingress/Admission.ts"
 import type { JsonObject } from "../record/Canonical.ts"
+import { isFull } from "../sink/SinkError.ts"
 
 const gapEveryMs = 1_000
 
@@ -70,12 +71,23 @@ export class Shedding {
     const attrs = { count, by_reason: byReason, first_ts_ms: firstTsMs, last_ts_ms: lastTsMs }
     await this.#write(attrs as JsonObject).catch((error: unknown) => {
       this.#take(shed)
+      // Its writer counted the Gap among what was refused.
+      if (isFull(error)) this.#forgetOne()
       throw error
     })
   }
 
   close(): void {
     clearTimeout(this.#timer)
+  }
+
+  #forgetOne(): void {
+    const shed = this.#shed
+    const { io_backpressure: count = 0 } = shed?.byReason ?? {}
+    if (shed === undefined || count === 0) return
+    shed.byReason.io_backpressure = count - 1
+    shed.count -= 1
+    this.#total -= 1
   }
 
   #take(shed: Shed): void {

@@ -1,32 +1,25 @@
-import { batchRecordsMax, frameBytesMax } from "../base/Limits.ts"
+import { frameBytesMax } from "../base/Limits.ts"
 import type { ChainState, SealResult } from "../engine/Engine.ts"
-import { Admission, type ShedReason } from "../ingress/Admission.ts"
-import { type Batch, BatchPool, draftCharactersMax, Mailbox } from "../ingress/Mailbox.ts"
+import { Admission } from "../ingress/Admission.ts"
+import { type Batch, Mailbox } from "../ingress/Mailbox.ts"
 import { type Draft, encodeDraft } from "../record/Draft.ts"
 import { defaultPrivacy, type PrivacyPolicy } from "../record/Privacy.ts"
-import { Rejected, rejectCode, rejectNumber } from "../record/Reject.ts"
-import { isStateUnknown } from "../sink/SinkError.ts"
+import { isDisplaced, isFull, isStateUnknown } from "../sink/SinkError.ts"
+import { answer } from "./Answer.ts"
 import { AuditError } from "./AuditError.ts"
 import { Checkpointer } from "./Checkpointer.ts"
 import { GroupCommit } from "./GroupCommit.ts"
-import { AppendReceipt, type Level, Progress } from "./Progress.ts"
+import { type AppendReceipt, type Level, Progress } from "./Progress.ts"
 import {
+  busy,
   type PrivacyCounts,
   type Tuning,
   unreachable,
   type WriterOptions,
 } from "./WriterOptions.ts"
 
-const batchBytesMax = batchRecordsMax * 2048 + draftCharactersMax * 3 + 1
-
-/** The batches of one log's writers. */
-export const openPool = (): BatchPool<AppendReceipt> =>
-  new BatchPool(batchRecordsMax, batchBytesMax)
-
 // Enough records that an fsync pays, few enough that the disk starts while more are appended.
 const groupRecords = 64
-
-const piiBlocked = rejectNumber("pii_blocked")
 
 const turn = (): Promise<void> => new Promise((done) => setImmediate(done))
 
@@ -47,16 +40,17 @@ export class Writer {
   /** A task runs: until it ends nothing is written beside it. */
   #atTask = false
   #failed: unknown
+  #isClosing = false
   #durableDemanded = false
   #checkpointDue = false
   #checkpointing: Promise<void> = Promise.resolve()
+  #nextCheckpoint: Promise<void> | undefined
 
   constructor(options: WriterOptions) {
-    const { chain, engine, sink, clock, state, policy } = options
+    const { chain, engine, sink, clock, state, policy, checkpoint: head, pending } = options
     this.#options = options
     this.#tuning = options.tuning
     this.#state = state
-    const { checkpoint: head, pending } = options
     this.progress = new Progress(state.seq, head.lastSeq, unreachable(options), (level) =>
       this.#demand(level),
     )
@@ -74,7 +68,7 @@ export class Writer {
     this.#admission = new Admission({
       mailbox: this.#mailbox,
       enqueueMs: options.tuning.enqueueMs,
-      busy: (reason) => this.#busy(reason),
+      busy: (reason) => busy(chain.stream, reason),
       onShed: options.onShed,
     })
   }
@@ -82,9 +76,27 @@ export class Writer {
   get state(): ChainState {
     return this.#state
   }
-
   get waiting(): number {
     return this.#mailbox.waiting
+  }
+
+  /**
+   * The chain up to where opening it again must find it: as far as it was durable, and all of it
+   * where its files were displaced under a system that had the whole.
+   */
+  get mustHave(): ChainState {
+    if (isDisplaced(this.#failed)) return this.#state
+    return this.#commit.durableHead ?? this.#options.state
+  }
+
+  /** Stops where what was written is not where it was put any more. */
+  lookAfterFiles(): void {
+    if (this.#failed !== undefined || this.#isClosing) return
+    try {
+      this.#options.sink.demandInPlace()
+    } catch (error) {
+      this.#stop(error)
+    }
   }
 
   /** Errors: Rejected; AuditError BUSY at once, FATAL; later Rejected, SinkError. */
@@ -113,9 +125,13 @@ export class Writer {
     return this.#tuning.privacy ?? defaultPrivacy
   }
 
-  /** Since the writer was opened. */
   get privacyCounts(): PrivacyCounts {
     return this.#counts
+  }
+
+  /** Refuses drafts as `io_backpressure` until the last cause is gone; our own records never. */
+  setShut(cause: "full" | "stalled", isShut: boolean): void {
+    this.#admission.setShut(cause, isShut)
   }
 
   /** Takes effect for the drafts that come from now on. */
@@ -151,14 +167,19 @@ export class Writer {
    * Errors: AuditError NO_SIGNER, TAMPER; SignerError; SinkError.
    */
   checkpoint(): Promise<void> {
-    const next = this.#checkpointing.then(() => this.#checkpointNow())
-    this.#checkpointing = next.catch(() => undefined)
-    return next
+    // Whoever asks while one waits for its turn gets that one: it covers all that is there then.
+    this.#nextCheckpoint ??= this.#checkpointing.then(() => {
+      this.#nextCheckpoint = undefined
+      return this.#checkpointNow()
+    })
+    this.#checkpointing = this.#nextCheckpoint.catch(() => undefined)
+    return this.#nextCheckpoint
   }
 
   /** Drains, fsyncs and closes the sink. The caller has stopped the intake. */
   async close(): Promise<void> {
     await this.#checkpointing
+    this.#isClosing = true
     try {
       await this.#task(async () => {
         await this.#commit.flush().finally(() => this.#options.sink.close())
@@ -167,12 +188,6 @@ export class Writer {
       this.#failed ??= AuditError.of("CLOSED", "the log is closed")
       this.progress.fail(this.#failed)
     }
-  }
-
-  #busy(reason: ShedReason): AuditError {
-    const { stream } = this.#options.chain
-    const why = reason === "io_backpressure" ? "waits for its sink" : "is full"
-    return AuditError.of("BUSY", `the queue of ${stream} ${why}, try again`)
   }
 
   /**
@@ -259,6 +274,8 @@ export class Writer {
       }
     } catch (error) {
       for (let i = done; i < batch.count; i++) batch.reject[i]?.(error)
+      // Refused for want of room, whatever the words: a Gap will tell.
+      if (isFull(error)) this.#options.onShed("io_backpressure", batch.count - done)
     }
     this.#mailbox.recycle(batch)
     this.#taking = false
@@ -296,36 +313,28 @@ export class Writer {
   #put(batch: Batch<AppendReceipt>, from: number, result: SealResult): void {
     const firstSeq = this.#state.seq + 1
     const lastSeq = result.state.seq
-    const { chain, sink } = this.#options
     if (lastSeq >= firstSeq) {
-      sink.write(result.frames, firstSeq, lastSeq - firstSeq + 1)
+      this.#write(result.frames, firstSeq, lastSeq - firstSeq + 1)
       this.#state = result.state
       this.#checkpointer.add(result.hashes)
       this.progress.reach("accepted", lastSeq)
-      this.#commit.wrote(result.frames.length, result.signatures, lastSeq)
+      this.#commit.wrote(result.frames.length, result.signatures, result.state)
       this.#checkpointWhenDue(lastSeq)
     }
-    const { writerId, stream } = chain
-    const { hashes } = result
-    const shared = {
-      writerId,
-      stream,
-      firstSeq,
-      lastSeq,
-      hashes,
-      progress: this.progress,
-      waits: {},
-    }
+    const { writerId, stream } = this.#options.chain
+    const place = { writerId, stream, firstSeq, lastSeq, hashes: result.hashes }
+    const shared = { ...place, progress: this.progress, waits: {} }
     this.#counts.redacted += result.redacted.records
     this.#counts.values += result.redacted.values
-    let index = 0
-    for (let i = 0; i < result.consumed; i++) {
-      const status = result.statuses[i] as number
-      if (status === 0) batch.resolve[from + i]?.(new AppendReceipt(shared, index++))
-      else {
-        if (status === piiBlocked) this.#counts.blocked += 1
-        batch.reject[from + i]?.(Rejected.of(rejectCode(status) ?? "json"))
-      }
+    this.#counts.blocked += answer(batch, from, result, shared)
+  }
+
+  /** Only a full disk is waited for in place: what else there is, a cold start finds out. */
+  #write(frames: Uint8Array, firstSeq: number, count: number): void {
+    try {
+      this.#options.sink.write(frames, firstSeq, count)
+    } catch (error) {
+      throw isFull(error) || this.#isClosing ? error : this.#stop(error)
     }
   }
 

@@ -1,11 +1,13 @@
 /** What a writer is made of, and what of it may change while it runs. */
 import type { Clock } from "../base/Clock.ts"
+import { batchRecordsMax } from "../base/Limits.ts"
 import type { ChainContext, ChainState, Engine, EngineSigner } from "../engine/Engine.ts"
 import type { ShedReason } from "../ingress/Admission.ts"
-import type { BatchPool } from "../ingress/Mailbox.ts"
+import { BatchPool, draftCharactersMax } from "../ingress/Mailbox.ts"
 import type { PrivacyPolicy } from "../record/Privacy.ts"
 import type { Signer } from "../signing/Signer.ts"
 import type { Sink } from "../sink/Sink.ts"
+import { AuditError } from "./AuditError.ts"
 import type { CheckpointHead, SignedCheckpoint } from "./Checkpointer.ts"
 import type { Signing } from "./Declaration.ts"
 import type { CommitPolicy } from "./GroupCommit.ts"
@@ -45,6 +47,10 @@ export interface Tuning {
   readonly checkpointEvery: number
   /** Units: milliseconds that drafts may wait while the sink has no room for them. */
   readonly enqueueMs: number
+  /** Units: milliseconds that a step of the sink may take for each MiB. */
+  readonly walMs: number
+  /** Deadlines that one step may outlast before nothing more is let in. */
+  readonly walStrikes: number
   /** Default: addresses are dropped. */
   readonly privacy?: PrivacyPolicy | undefined
 }
@@ -66,3 +72,15 @@ export const unreachable = (options: WriterOptions): Unreachable => ({
     : {}),
   ...(options.signer === undefined ? { checkpointed: "no checkpoint signer is configured" } : {}),
 })
+
+const batchBytesMax = batchRecordsMax * 2048 + draftCharactersMax * 3 + 1
+
+/** The batches of one log's writers. */
+export const openPool = (): BatchPool<AppendReceipt> =>
+  new BatchPool(batchRecordsMax, batchBytesMax)
+
+/** What those are told who find no place in a queue. */
+export const busy = (stream: string, reason: ShedReason): AuditError => {
+  const why = reason === "io_backpressure" ? "waits for its sink" : "is full"
+  return AuditError.of("BUSY", `the queue of ${stream} ${why}, try again`)
+}

@@ -41,6 +41,8 @@ export const batchRecordsMax = 256
 
 /** wal.rotate_bytes. LEDGER A-134 */
 export const rotateBytesDefault = 128 << 20
+/** Units: bytes set aside for a full disk. */
+export const reserveBytesDefault = 1 << 20
 export const rotateBytesMin = 8 << 20
 /** Lifts `rotateBytesMin`, for tests that fill segments; the package does not export it. */
 export const smallSegments: unique symbol = Symbol("smallSegments")

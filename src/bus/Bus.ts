@@ -31,6 +31,7 @@ type EventOf<T extends Topic> = {
 /** Shape: `payload` by `topic`. */
 export type BusEvent = { [T in Topic]: EventOf<T> }[Topic]
 
+/** Events from the moment of subscribing on, for as long as they are iterated. */
 export interface Subscription extends AsyncIterable<BusEvent> {
   /** Ends the iteration; leaving a `for await` over it does the same. */
   readonly close: () => Promise<void>

@@ -58,6 +58,7 @@ export interface Payloads {
   readonly "kernel.service.crashed": ServiceCrashed
 }
 
+/** Name of a kind of event. */
 export type Topic = keyof Payloads
 
 export const topics: ReadonlyArray<Topic> = [

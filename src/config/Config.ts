@@ -13,6 +13,7 @@ import {
   batchRecordsMax,
   checkpointEveryDefault,
   recordBytesMax,
+  reserveBytesDefault,
   rotateBytesDefault,
 } from "../base/Limits.ts"
 import type { FsyncPolicy, IpMode, Profile, ShedPolicy, SinkKind } from "./Choice.ts"
@@ -26,6 +27,7 @@ export interface WalCfg {
   readonly dir: string
   /** Units: bytes. */
   readonly rotateBytes: number
+  readonly reserveBytes: number
   readonly fsync: FsyncPolicy
   readonly batchRecords: number
 }
@@ -104,6 +106,7 @@ export const defaults: AuditConfig = {
   wal: {
     dir: "",
     rotateBytes: rotateBytesDefault,
+    reserveBytes: reserveBytesDefault,
     fsync: "on_checkpoint",
     batchRecords: batchRecordsMax,
   },

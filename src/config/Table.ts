@@ -179,6 +179,13 @@ export const settings = {
     doc: "When records are forced to the disk; never is for tests and refused in profile prod.",
     old: { file: "fsync" },
   },
+  "wal.reserve_bytes": {
+    type: size(0, open),
+    env: ["RON_AUDIT_WAL_RESERVE_BYTES"],
+    flags: ["--audit-wal-reserve"],
+    reload: "drain-and-switch",
+    doc: "Space set aside in wal.dir to say why when the disk is full; 0 sets none aside.",
+  },
   "wal.batch_records": {
     type: integer(1, batchRecordsMax),
     env: ["RON_AUDIT_WAL_BATCH_RECORDS"],
@@ -281,7 +288,7 @@ export const settings = {
     env: ["RON_AUDIT_DEADLINE_WAL"],
     flags: ["--audit-deadline-wal"],
     reload: "hot",
-    doc: "One append to the write-ahead log; too many late ones open the breaker.",
+    doc: "One step of the write-ahead log for each MiB; one that outlasts too many is a stall.",
   },
   "deadline.export": {
     type: duration(1, 2000),

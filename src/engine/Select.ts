@@ -8,6 +8,7 @@ import { EngineError } from "./EngineError.ts"
 import { openJs } from "./EngineJs.ts"
 import { openNative } from "./EngineNative.ts"
 
+/** One that is named must be there; `auto` takes the native one where it is. */
 export type EngineChoice = "auto" | "native" | "js"
 
 let hasWarned = false

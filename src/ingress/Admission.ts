@@ -4,6 +4,7 @@
  * - A full mailbox refuses at once; nothing that waits is ever dropped for what comes later.
  * - While the sink has no room drafts may wait for `enqueueMs`; then they are refused, and so is
  *   what comes until the sink has caught up: a queue does not grow on a stalled device.
+ * - While it is shut nobody is let in: a device stands still, or is full.
  * - Whoever was let in is answered once.
  *
  * Source: LEDGER A-085, A-090, A-100 to A-107, C-29, C-87.
@@ -23,6 +24,7 @@ export class Admission<Answer> {
   /** The batch that waits for the sink, with what of it is still to be sealed. */
   #held: { readonly batch: Batch<Answer>; readonly from: number } | undefined
   #isStalled = false
+  readonly #shut = new Set<string>()
 
   constructor(options: {
     readonly mailbox: Mailbox<Answer>
@@ -43,16 +45,22 @@ export class Admission<Answer> {
     this.#enqueueMs = enqueueMs
   }
 
+  /** Shut until the last who had a `cause` to shut it opens it again. */
+  setShut(cause: string, isShut: boolean): void {
+    if (isShut) this.#shut.add(cause)
+    else this.#shut.delete(cause)
+  }
+
   /** Errors: Rejected; what `busy` gives. */
   draft(draft: Draft): Promise<Answer> {
-    if (this.#isStalled) return this.#refuse("io_backpressure")
+    if (this.#isStalled || this.#shut.size > 0) return this.#refuse("io_backpressure")
     return this.#mailbox.offerDraft(draft) ?? this.#refuse("audit_backpressure")
   }
 
   /** As `draft`, of an encoded one. */
   text(text: string): Promise<Answer> {
     if (text.length > draftCharactersMax) return Promise.reject(Rejected.of("record_size"))
-    if (this.#isStalled) return this.#refuse("io_backpressure")
+    if (this.#isStalled || this.#shut.size > 0) return this.#refuse("io_backpressure")
     return this.#mailbox.offer(text) ?? this.#refuse("audit_backpressure")
   }
 

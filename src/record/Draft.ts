@@ -23,6 +23,7 @@ import { formatPath, type Json, type JsonObject } from "./Json.ts"
 import { checkStream } from "./Name.ts"
 import { Rejected } from "./Reject.ts"
 
+/** What a caller says of an event; the log adds writer, place, time and hashes. */
 export interface Draft {
   readonly stream: string
   readonly kind: string

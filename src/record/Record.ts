@@ -45,6 +45,7 @@ export interface RecordBody {
   readonly prev: HashText
 }
 
+/** A record as it is stored: its body and the hash over it. */
 export interface AuditRecord extends RecordBody {
   readonly self_hash: HashText
 }

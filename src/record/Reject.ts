@@ -41,6 +41,7 @@ export const rejects = {
   pii_blocked: [32, "holds a secret: a credential, or a value under a key that names one"],
 } as const satisfies Record<string, readonly [number, string]>
 
+/** The closed set of reasons why a draft or a record is refused: docs/reference/errors.md. */
 export type RejectCode = keyof typeof rejects
 
 const byNumber = new Map<number, RejectCode>(
@@ -61,6 +62,7 @@ export class Rejected extends Data.TaggedError("Rejected")<{
   readonly path: string
   readonly message: string
 }> {
+  /** With the sentence of its code where no detail is given. */
   static of(code: RejectCode, path = "", detail = ""): Rejected {
     const what = detail === "" ? rejects[code][1] : detail
     return new Rejected({ code, path, message: path === "" ? what : `${path}: ${what}` })

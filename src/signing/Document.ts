@@ -16,6 +16,7 @@ import { checkStream, checkWriterId } from "../record/Name.ts"
 import { Rejected } from "../record/Reject.ts"
 import { type AlgoId, isAlgoId, type KeyId, keyIdPattern } from "./Algorithm.ts"
 
+/** Stable codes; what each means: docs/reference/errors.md. */
 export type DocumentErrorCode =
   | "DOCUMENT_SIZE"
   | "DOCUMENT_JSON"

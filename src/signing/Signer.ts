@@ -8,6 +8,7 @@
 import * as Data from "effect/Data"
 import type { AlgoId, KeyId } from "./Algorithm.ts"
 
+/** Stable codes; what each means: docs/reference/errors.md. */
 export type SignerErrorCode = "SIGNER_BUSY" | "SIGNER_UNAVAILABLE" | "SIGNER_REFUSED"
 
 const retryable: Record<SignerErrorCode, boolean> = {

@@ -122,31 +122,55 @@ export const syncFile = (path: string, head = 0, from = head): void => {
 /** Creates `path` and what is missing above it, 0700, each entry fsynced into its parent. */
 export const makeDirectory = (path: string): void => {
   const full = resolve(path)
-  const found = attempt("look for", path, () => statSync(full, { throwIfNoEntry: false }))
   // Who made it may have been killed before its name was durable.
-  if (found?.isDirectory() === true) return syncParent(full)
-  if (found !== undefined) {
-    throw new SinkError({ code: "IO", path, message: `${path} is not a directory` })
-  }
+  if (isDirectory(path, full)) return syncParent(full)
   const parent = dirname(full)
   if (parent !== full) makeDirectory(parent)
+  makeOne(path, full)
+  syncDirectory(parent)
+}
+
+/** Errors: SinkError where something else is there. */
+const isDirectory = (path: string, full: string): boolean => {
+  const found = attempt("look for", path, () => statSync(full, { throwIfNoEntry: false }))
+  if (found === undefined || found.isDirectory()) return found !== undefined
+  throw new SinkError({ code: "IO", path, message: `${path} is not a directory` })
+}
+
+const makeOne = (path: string, full: string): void => {
   try {
     mkdirSync(full, { mode: directoryMode })
   } catch (cause) {
     const isThere = (cause as NodeJS.ErrnoException).code === "EEXIST"
     if (!isThere) throw sinkError("create the directory", path, cause)
   }
-  syncDirectory(parent)
 }
 
 /** A parent that may not be read is not ours, so whoever owns it made the directory. */
 const syncParent = (path: string): void => {
+  if (isReadable(dirname(path))) syncDirectory(dirname(path))
+}
+
+const isReadable = (path: string): boolean => {
   try {
-    accessSync(dirname(path), constants.R_OK)
+    accessSync(path, constants.R_OK)
+    return true
   } catch {
+    return false
+  }
+}
+
+/** As `makeDirectory`, its fsyncs in libuv's pool. */
+export const makeDirectoryLater = async (path: string): Promise<void> => {
+  const full = resolve(path)
+  const parent = dirname(full)
+  if (isDirectory(path, full)) {
+    if (isReadable(parent)) await syncDirectoryLater(parent)
     return
   }
-  syncDirectory(dirname(path))
+  if (parent !== full) await makeDirectoryLater(parent)
+  makeOne(path, full)
+  await syncDirectoryLater(parent)
 }
 
 /** Refuses what others may read or write. FORMATS 4: directories 0700, files 0600. */
@@ -234,6 +258,7 @@ export class AppendFile {
   readonly device: number
   readonly #fd: number
   readonly #inode: string
+  #flushed: Promise<void> = Promise.resolve()
 
   private constructor(path: string, fd: number, { size, dev, ino }: Stats) {
     this.path = path
@@ -270,9 +295,12 @@ export class AppendFile {
 
   /**
    * Appends all of `bytes` or nothing.
-   * Errors: SinkError; STATE_UNKNOWN when a part could not be taken back.
+   * Errors: SinkError; STATE_UNKNOWN when a part could not be taken back, DISPLACED when the file
+   * does not end where it was left: a write there would hide it.
    */
   append(bytes: Uint8Array): void {
+    const { size } = attempt("look at", this.path, () => fstatSync(this.#fd))
+    if (size !== this.size) throw this.#resized(size)
     try {
       writeAll(this.#fd, bytes, this.size)
     } catch (cause) {
@@ -307,18 +335,27 @@ export class AppendFile {
     }
     if (found === undefined) throw displaced(this.path, "was moved or deleted")
     if (`${found.dev} ${found.ino}` !== this.#inode) throw displaced(this.path, "was replaced")
-    if (found.size === this.size) return
-    throw displaced(this.path, `got ${found.size} bytes instead of ${this.size}`)
+    if (found.size !== this.size) throw this.#resized(found.size)
+  }
+
+  #resized(size: number): SinkError {
+    return displaced(this.path, `got ${size} bytes instead of ${this.size}`)
   }
 
   /** Data and size durable. Cost: one fdatasync in libuv's pool. */
   sync(): Promise<void> {
-    return flush(fdatasync, this.#fd, this.path)
+    return this.#flush(fdatasync)
   }
 
   /** Data and all metadata durable. */
   syncAll(): Promise<void> {
-    return flush(fsync, this.#fd, this.path)
+    return this.#flush(fsync)
+  }
+
+  /** One at a time: a system tells of a failed write once, to any fsync that is under way. */
+  #flush(call: typeof fsync): Promise<void> {
+    this.#flushed = this.#flushed.then(() => flush(call, this.#fd, this.path))
+    return this.#flushed
   }
 
   close(): void {

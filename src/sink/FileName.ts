@@ -21,3 +21,5 @@ export const checkpointName = (number: number): string => `checkpoint-${pad(numb
 export const manifestName = (number: number): string => `manifest-${pad(number)}.json`
 export const manifestSignatureName = (number: number): string => `manifest-${pad(number)}.sig`
 export const tornName = (base: string, k: number): string => `${base}.torn-${k}`
+/** Beside the folders of the writers; `enc` never yields it. */
+export const reserveName = "~reserve"

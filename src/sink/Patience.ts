@@ -9,10 +9,16 @@
  * ever cut short: what a device does with a write that was given up, nobody knows.
  */
 
-export interface PatienceOptions {
+import type { Clock } from "../base/Clock.ts"
+
+export interface PatienceTerms {
   /** Units: milliseconds for each MiB that is begun. */
   readonly deadlineMs: number
   readonly strikesMax: number
+}
+
+export interface PatienceOptions extends PatienceTerms {
+  readonly clock: Clock
   /** Told of the first late step in a row. */
   readonly onLate: (afterMs: number) => void
   /** Told when a stall begins, and when it ends. */
@@ -20,15 +26,23 @@ export interface PatienceOptions {
 }
 
 const mebibyte = 1 << 20
+const timerMaxMs = 2 ** 31 - 1
 
 export class Patience {
   readonly #options: PatienceOptions
+  #terms: PatienceTerms
   #late = 0
   #isLate = false
   #stalled = 0
 
   constructor(options: PatienceOptions) {
     this.#options = options
+    this.#terms = options
+  }
+
+  /** For the steps that begin from now on. */
+  set terms(terms: PatienceTerms) {
+    this.#terms = terms
   }
 
   /** Steps that were late. */
@@ -40,10 +54,20 @@ export class Patience {
     return this.#stalled > 0
   }
 
+  /** A step that holds the thread: whether it was late is known behind it. */
+  during(step: () => void): void {
+    const { clock } = this.#options
+    const begun = clock.nowMs()
+    step()
+    const tookMs = clock.nowMs() - begun
+    if (tookMs > this.#terms.deadlineMs) this.#onLate(tookMs)
+  }
+
   /** `bytes`: to be made durable by the step. */
   async with<A>(bytes: number, step: () => Promise<A>): Promise<A> {
-    const { deadlineMs, strikesMax } = this.#options
-    const dueMs = deadlineMs * Math.max(1, Math.ceil(bytes / mebibyte))
+    const { deadlineMs, strikesMax } = this.#terms
+    const longMs = deadlineMs * Math.max(1, Math.ceil(bytes / mebibyte))
+    const dueMs = Math.min(longMs, timerMaxMs)
     let strikes = 0
     let isOver = false
     const strike = (): void => {

@@ -15,7 +15,7 @@ import { parseHeader } from "../record/Frame.ts"
 import { decodeName, encodeName } from "../record/Name.ts"
 import { readAt } from "./ChunkReader.ts"
 import { temporarySuffix } from "./Durable.ts"
-import { numberOf, segmentName, segmentNumber } from "./FileName.ts"
+import { numberOf, reserveName, segmentName, segmentNumber } from "./FileName.ts"
 import { closeFile, demandFolder, kindOf, openRegular } from "./RegularFile.ts"
 import { attempt, insteadOf, SinkError, sinkError } from "./SinkError.ts"
 
@@ -98,6 +98,7 @@ const foreignIn = (path: string, prefix: string): Array<string> =>
   entriesOf(path).flatMap((entry) => {
     const shown = JSON.stringify(prefix + entry.name)
     const isOurs = prefix === "" && ours.has(entry.name)
+    if (prefix === "" && entry.name === reserveName && entry.isFile()) return []
     // A writer's probe of the file system.
     if (entry.name.startsWith("~") && entry.name.endsWith(temporarySuffix)) return []
     if (entry.isDirectory()) {

@@ -7,6 +7,7 @@
  */
 import * as Data from "effect/Data"
 
+/** Stable codes; what each means: docs/reference/errors.md. */
 export type SinkErrorCode =
   | "CASE_INSENSITIVE"
   | "CHANGED"
@@ -27,6 +28,7 @@ export interface Instead {
   readonly found: string
 }
 
+/** Why files could not be read or written; the sentence names the path. */
 export class SinkError extends Data.TaggedError("SinkError")<{
   readonly code: SinkErrorCode
   readonly path: string
@@ -75,6 +77,10 @@ export const insteadOf = (error: unknown): Instead | undefined =>
 /** Whether only recovery may go on. */
 export const isStateUnknown = (error: unknown): boolean =>
   error instanceof SinkError && (error.code === "STATE_UNKNOWN" || error.code === "DISPLACED")
+
+/** Whether there was no space, and nothing else is wrong. */
+export const isFull = (error: unknown): boolean =>
+  error instanceof SinkError && error.code === "NO_SPACE"
 
 /** Whether a file that was written lies elsewhere, or is another one, by now. */
 export const isDisplaced = (error: unknown): boolean =>

@@ -20,8 +20,13 @@ export interface Copied {
 
 const pieceBytes = 1 << 20
 
-/** Copies a file by the durable sequence of Durable. Errors: SinkError. */
-export const copyDurably = async (from: string, to: string, hasher: Hasher): Promise<Copied> => {
+/** Copies a file by the durable sequence of Durable; tells of each piece. Errors: SinkError. */
+export const copyDurably = async (
+  from: string,
+  to: string,
+  hasher: Hasher,
+  onPiece: () => void = () => undefined,
+): Promise<Copied> => {
   const temporary = to + temporarySuffix
   let bytes = 0
   try {
@@ -32,6 +37,7 @@ export const copyDurably = async (from: string, to: string, hasher: Hasher): Pro
         hasher.update(piece as Uint8Array)
         await file.writeFile(piece as Uint8Array)
         bytes += (piece as Uint8Array).length
+        onPiece()
       }
       await file.sync()
     } finally {

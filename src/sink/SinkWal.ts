@@ -12,7 +12,7 @@ import { statSync } from "node:fs"
 import { join } from "node:path"
 import { frameBytesMax } from "../base/Limits.ts"
 import { formatHeader } from "../record/Frame.ts"
-import { inLine } from "./DeviceLine.ts"
+import { DeviceLine } from "./DeviceLine.ts"
 import { AppendFile, syncDirectoryLater, writeFileDurably } from "./Durable.ts"
 import { checkpointName, segmentName, signaturesName } from "./FileName.ts"
 import type { Sink } from "./Sink.ts"
@@ -22,19 +22,25 @@ const countOffset = 10
 
 /** What watches over a sink. */
 export interface SinkWatch {
+  /** Runs a step that hands bytes to the operating system. */
+  readonly writing: (step: () => void) => void
   /** Runs a step that waits for the device, of which `bytes` are to be made durable. */
   readonly waiting: <A>(bytes: number, step: () => Promise<A>) => Promise<A>
   /** Told of each call that found the disk full. */
   readonly onFull: (error: SinkError) => void
 }
 
-const unwatched: SinkWatch = { waiting: (_bytes, step) => step(), onFull: () => undefined }
+const unwatched: SinkWatch = {
+  writing: (step) => step(),
+  waiting: (_bytes, step) => step(),
+  onFull: () => undefined,
+}
 
 export class SinkWal implements Sink {
   readonly #directory: string
   readonly #rotateBytes: number
   readonly #watch: SinkWatch
-  readonly #device: number
+  readonly #line: DeviceLine
   /** Number of the newest segment, 0 before the first. */
   #number: number
   /** Frames in the open segment. */
@@ -60,7 +66,8 @@ export class SinkWal implements Sink {
     const { directory } = options
     this.#directory = directory
     this.#watch = options.watch ?? unwatched
-    this.#device = attempt("look at", directory, () => statSync(directory)).dev
+    const { dev } = attempt("look at", directory, () => statSync(directory))
+    this.#line = new DeviceLine(dev)
     this.#rotateBytes = options.rotateBytes
     this.#number = options.newest.number
     this.#count = options.newest.open ? options.newest.count : 0
@@ -74,7 +81,7 @@ export class SinkWal implements Sink {
   }
 
   write(frames: Uint8Array, _firstSeq: number, count: number): void {
-    this.#attempt(() => this.#openSegment().append(frames))
+    this.#attempt(() => this.#watch.writing(() => this.#openSegment().append(frames)))
     this.#unsynced += frames.length
     this.#count += count
   }
@@ -187,9 +194,8 @@ export class SinkWal implements Sink {
   #wait<A>(step: () => Promise<A>): Promise<A> {
     const bytes = this.#unsynced
     this.#unsynced = 0
-    return this.#attemptLater(() =>
-      this.#watch.waiting(bytes, () => inLine(this.#device, step)),
-    )
+    // Waiting in the line is no fault of the device's.
+    return this.#attemptLater(() => this.#line.run(() => this.#watch.waiting(bytes, step)))
   }
 
   #attempt(step: () => void): void {

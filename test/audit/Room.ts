@@ -49,9 +49,9 @@ export const openRoom = async (place: Place, changes: Changes = {}): Promise<Str
     notice: () => undefined,
     queueDepth: 8192,
     // A machine that runs many tests at once is no slow disk.
-    deadlines: { enqueueMs: 60_000 },
+    deadlines: { enqueueMs: 60_000, walMs: 60_000 },
     ...changes,
-    wal: { dir: place.wal, [smallSegments]: true, ...changes.wal },
+    wal: { dir: place.wal, [smallSegments]: true, reserveBytes: 0, ...changes.wal },
   })
   opened.push(room)
   return room

@@ -24,7 +24,8 @@ const later =
     const file = fileOf(disk, fd)
     if (file === undefined) return flush(fd, done)
     const end = disk.sync(fd, file)
-    setImmediate(() => {
+    const after = (turns: number): void => {
+      if (turns > 0) return void setImmediate(() => after(turns - 1))
       let cause: Error | null = null
       try {
         end()
@@ -32,7 +33,8 @@ const later =
         cause = error as Error
       }
       done(cause)
-    })
+    }
+    after(disk.turns)
   }
 
 const fileHooks = (disk: VirtualDisk) => ({

@@ -44,13 +44,16 @@ export class Node {
     this.changes = this.changes.slice(count)
   }
 
-  /** As a kernel does it when an fsync fails: the pages are dropped, all or in part. */
-  drop(share: number): void {
+  /**
+   * As a kernel does it when an fsync that began when there were `count` changes fails: those pages
+   * are dropped, all or in part. What was written meanwhile stays, behind a hole.
+   */
+  drop(count: number, share: number): void {
     if (!(this.kept instanceof Uint8Array)) return
-    const steps = pieces(this.changes)
+    const steps = pieces(this.changes.slice(0, count))
     this.kept = steps.slice(0, Math.floor(steps.length * share)).reduce(applied, this.kept)
-    this.live = this.kept
-    this.changes = []
+    this.changes = this.changes.slice(count)
+    this.live = this.changes.reduce(applied, this.kept)
   }
 }
 

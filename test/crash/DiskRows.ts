@@ -114,7 +114,16 @@ export interface Taken {
   readonly wrong: ReadonlyArray<string>
 }
 
-const ours = ["STATE_UNKNOWN", "IO", "KEY_IO", "FATAL", "NO_SPACE", "NOT_FOUND", "UNAVAILABLE"]
+const ours = [
+  "DISPLACED",
+  "FATAL",
+  "IO",
+  "KEY_IO",
+  "NOT_FOUND",
+  "NO_SPACE",
+  "STATE_UNKNOWN",
+  "UNAVAILABLE",
+]
 
 /** What callers were told is typed, one sentence, and told at all. */
 const toldFaults = (error: unknown): ReadonlyArray<string> => {

@@ -105,8 +105,10 @@ const failedFsync: Row = async (plan, witness) => {
   const { room, error } = await firstError(plan, witness)
   const wrong: Array<string> = []
   if (error === "hangs") wrong.push("a caller was never told")
-  const isUnknown = error instanceof SinkError && error.code === "STATE_UNKNOWN"
-  const ours = ["STATE_UNKNOWN", "IO", "KEY_IO"]
+  // A file that an fsync left shorter is found so by the next write, before the fsync is heard of.
+  const unknown = ["STATE_UNKNOWN", "DISPLACED"]
+  const isUnknown = unknown.includes(codeOf(error))
+  const ours = [...unknown, "IO", "KEY_IO"]
   if (error !== undefined && !ours.includes(codeOf(error))) wrong.push(String(error))
   if (room === undefined) return wrong
   // A chain that does not know its state goes through recovery, in this process or the next.

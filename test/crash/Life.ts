@@ -48,8 +48,11 @@ export const faultsOf = async (plan: Plan, witness: Witness): Promise<ReadonlyAr
   const before = witness.look(plan.dir)
   const notices: Array<{ readonly event: string }> = []
   const room = await Strongroom.open(openOptions(plan, (notice) => void notices.push(notice)))
-  await room.append({ ...drafts[0]!, stream: "ingress" })
-  await room.close()
+  try {
+    await room.append({ ...drafts[0]!, stream: "ingress" })
+  } finally {
+    await room.close()
+  }
   const after = witness.look(plan.dir)
   const loud = notices.filter(({ event }) => event === "frozen" || event === "trouble")
   return [

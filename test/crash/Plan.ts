@@ -33,12 +33,12 @@ export const openOptions = (
   notice: NonNullable<NamedOptions["notice"]>,
 ): NamedOptions => ({
   writerId,
-  wal: { dir: join(dir, "wal"), rotateBytes, fsync, [smallSegments]: true },
+  wal: { dir: join(dir, "wal"), rotateBytes, fsync, reserveBytes: 0, [smallSegments]: true },
   export: { dir: join(dir, "export") },
   signing,
   queueDepth: 8192,
   // Faults are meant to be waited out here: shedding has tests of its own.
-  deadlines: { enqueueMs: 60_000, drainMs: 60_000 },
+  deadlines: { enqueueMs: 60_000, walMs: 60_000, drainMs: 60_000 },
   notice,
 })
 

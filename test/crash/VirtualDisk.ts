@@ -83,6 +83,8 @@ export class VirtualDisk {
   decide: (call: Call) => Fault | undefined = () => undefined
   /** Names whose fsync is answered with success and not made: a disk that a table must find out. */
   lies: (path: string) => boolean = () => false
+  /** Turns of the event loop that an fsync in libuv's pool lasts. */
+  turns = 1
   root = ""
   node = emptyFolder()
   readonly open = new Map<number, OpenFile>()
@@ -224,14 +226,14 @@ export class VirtualDisk {
     return () => {
       if (this.lies(path)) return
       if (fault === undefined || fault.effect === "persisted") node.settle(count)
-      else if (fault.effect === "unwritten") node.changes = []
-      else this.#forget(fd, node, fault.effect === "torn" ? 0.5 : 0)
+      else if (fault.effect === "unwritten") node.changes = node.changes.slice(count)
+      else this.#forget(fd, node, count, fault.effect === "torn" ? 0.5 : 0)
       if (fault !== undefined) this.#fail(fault, "fsync", path)
     }
   }
 
-  #forget(fd: number, node: Node, share: number): void {
-    node.drop(share)
+  #forget(fd: number, node: Node, count: number, share: number): void {
+    node.drop(count, share)
     if (!(node.live instanceof Uint8Array)) return
     real.ftruncateSync(fd, 0)
     real.writeSync(fd, node.live, 0, node.live.length, 0)

@@ -4,6 +4,8 @@
  *
  *   FSYNC_FAIL_AT=n   the n-th fsync or fdatasync fails with EIO, the others are made
  *   WRITE_KILL_AT=n   the n-th write to a .seg or .sig file is half made, then SIGKILL
+ *   FSYNC_HANG=path   an fsync does not return while the file `path` is there; its first line is
+ *                     what the path of the fsynced file has to contain
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -53,9 +55,26 @@ static int kills(int fd) {
   return __atomic_add_fetch(&writes, 1, __ATOMIC_SEQ_CST) == when;
 }
 
+/* As a device that answers nothing: the thread that asked is held. */
+static void hang(int fd) {
+  char path[4096], part[4096];
+  const char *marker = getenv("FSYNC_HANG");
+  if (!marker || !path_of(fd, path, sizeof path)) return;
+  for (;;) {
+    FILE *file = fopen(marker, "r");
+    if (!file) return;
+    char *line = fgets(part, sizeof part, file);
+    fclose(file);
+    if (line) part[strcspn(part, "\n")] = 0;
+    if (line && !strstr(path, part)) return;
+    usleep(2000);
+  }
+}
+
 int fsync(int fd) {
   static int (*real)(int);
   if (!real) real = dlsym(RTLD_NEXT, "fsync");
+  hang(fd);
   if (!fails(fd)) return real(fd);
   errno = EIO;
   return -1;
@@ -64,6 +83,7 @@ int fsync(int fd) {
 int fdatasync(int fd) {
   static int (*real)(int);
   if (!real) real = dlsym(RTLD_NEXT, "fdatasync");
+  hang(fd);
   if (!fails(fd)) return real(fd);
   errno = EIO;
   return -1;

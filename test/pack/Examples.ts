@@ -4,6 +4,12 @@ import { afterEach, expect, it, type TestContext } from "vitest"
 import { Example } from "./Example.ts"
 import type { Project } from "./Packed.ts"
 
+/** What each test gets: a way to start an example, and its skip where packages are lacking. */
+interface Stage {
+  readonly start: (file: string, log: string, env?: Record<string, string>) => Example
+  readonly needPackages: (context: TestContext) => void
+}
+
 /** Packages of others that examples need, pinned. */
 export const packages = ["fastify@5.12.8", "pino@10.4.0", "pino-abstract-transport@3.0.0"]
 
@@ -14,23 +20,8 @@ const json = async (url: string, init?: RequestInit): Promise<Record<string, unk
 
 const count = (values: ReadonlyArray<unknown>): number => new Set(values).size
 
-/** Registers the tests; `lacking` says why packages of others are not there. */
-export const examplesOf = (project: Project, lacking: () => string | undefined): void => {
-  const started: Array<Example> = []
-  const start = (...args: [file: string, log: string, env?: Record<string, string>]): Example => {
-    const example = new Example(project, ...args)
-    started.push(example)
-    return example
-  }
-  const needPackages = (context: TestContext): void => {
-    const reason = lacking()
-    if (reason !== undefined) context.skip(reason)
-  }
-  afterEach(() => {
-    for (const example of started.splice(0)) example.kill()
-  })
-
-  it("fastify-hook.js: requests are records, a grant waits for its own, SIGTERM drains", async (context) => {
+const fastifyTest = ({ start, needPackages }: Stage): void => {
+  it("fastify-hook.js: requests are records, a grant waits, SIGTERM drains", async (context) => {
     needPackages(context)
     const example = start("fastify-hook.js", "fastify")
     const url = await example.printed(/http:\/\/\S+/)
@@ -41,7 +32,7 @@ export const examplesOf = (project: Project, lacking: () => string | undefined):
     })
     expect(granted).toMatchObject({ status: 200, granted: "ada" })
     expect((await fetch(`${url}/nothing`)).status).toBe(404)
-    expect(await example.stop()).toBe(0)
+    expect(await example.stop(), example.out).toBe(0)
     expect(example.out).toMatch(/closed: \d+ accepted, 0 left/)
     expect(example.verdict()).toBe("valid")
     const records = example.records("ingress")
@@ -51,11 +42,13 @@ export const examplesOf = (project: Project, lacking: () => string | undefined):
     const grant = records.find(({ kind }) => kind === "GrantGiven")
     expect([grant?.subject.name, grant?.seq]).toEqual(["ada", granted.seq])
   })
+}
 
+const pinoTest = ({ start, needPackages }: Stage): void => {
   it("pino-transport.js: marked lines and those from a level on are records", async (context) => {
     needPackages(context)
     const example = start("pino-main.js", "pino")
-    expect(await example.ended()).toBe(0)
+    expect(await example.ended(), example.out).toBe(0)
     expect(example.out.match(/"msg":/g)).toHaveLength(3)
     expect(example.verdict()).toBe("valid")
     const records = example.records("app")
@@ -65,14 +58,24 @@ export const examplesOf = (project: Project, lacking: () => string | undefined):
     ])
     expect(records[0]?.subject).toEqual({ name: "user-31" })
   })
+}
 
+/** What worker.js says of each of its threads. */
+interface Thread {
+  readonly code: number
+  readonly writers: ReadonlyArray<string>
+}
+
+const threadsTest = ({ start }: Stage): void => {
   it("worker.js: each thread writes chains of its own, and the next start goes on", async () => {
     for (const starts of [1, 2]) {
       const example = start("worker.js", "worker")
-      expect(await example.ended()).toBe(0)
-      const threads: ReadonlyArray<{ writers: ReadonlyArray<string> }> = JSON.parse(
-        /^\[.*$/m.exec(example.out)?.[0] ?? "[]",
-      )
+      expect(await example.ended(), example.out).toBe(0)
+      const threads: ReadonlyArray<Thread> = JSON.parse(/^\[.*$/m.exec(example.out)?.[0] ?? "[]")
+      expect(
+        threads.map(({ code }) => code),
+        example.out,
+      ).toEqual([0, 0, 0])
       expect(threads.map(({ writers }) => writers.length)).toEqual([1, 1, 1])
       expect(example.verdict()).toBe("valid")
       const records = example.records("jobs")
@@ -81,8 +84,10 @@ export const examplesOf = (project: Project, lacking: () => string | undefined):
       expect(count(records.map(({ writer_id }) => writer_id))).toBeLessThanOrEqual(3)
     }
   })
+}
 
-  it("cluster.js: workers never share a chain, a successor goes on with that of the dead", async () => {
+const clusterTest = ({ start }: Stage): void => {
+  it("cluster.js: no two share a chain, a successor goes on with that of the dead", async () => {
     const example = start("cluster.js", "cluster")
     const url = await example.printed(/http:\/\/\S+/)
     await example.printed(/(http:\/\/\S+\n[\s\S]*){3}/)
@@ -92,7 +97,7 @@ export const examplesOf = (project: Project, lacking: () => string | undefined):
     kill(Number(pid), "SIGKILL")
     await example.printed(/(http:\/\/\S+\n[\s\S]*){4}/)
     const after = await ask()
-    expect(await example.stop()).toBe(0)
+    expect(await example.stop(), example.out).toBe(0)
     const all = [...before, ...after]
     expect(count(before.map((one) => one.writerId))).toBe(3)
     expect(count(all.map((one) => one.pid))).toBe(4)
@@ -104,18 +109,40 @@ export const examplesOf = (project: Project, lacking: () => string | undefined):
     const stored = example.records("ingress").map(({ writer_id, seq }) => `${writer_id} ${seq}`)
     expect(stored.toSorted()).toEqual(all.map((one) => `${one.writerId} ${one.seq}`).toSorted())
   })
+}
 
+const effectTest = ({ start }: Stage): void => {
   it("effect.js: a layer opens the log; end and interruption close it", async () => {
     const example = start("effect.js", "effect")
-    expect(await example.ended()).toBe(0)
+    expect(await example.ended(), example.out).toBe(0)
     expect(example.out).toMatch(/"seq":2,"refused":"float: /)
     expect(example.verdict()).toBe("valid")
     const serving = start("effect.js", "effect", { SERVE: "1" })
     await serving.printed(/"seq":3/)
-    expect(await serving.stop()).toBe(0)
+    expect(await serving.stop(), serving.out).toBe(0)
     expect(serving.out).toContain("interrupted, closed")
     expect(serving.verdict()).toBe("valid")
     const records = serving.records("payments")
     expect(records.map(({ kind }) => kind)).toEqual(["PaymentMade", "PaymentMade"])
   })
+}
+
+/** Registers the tests; `lacking` says why packages of others are not there. */
+export const examplesOf = (project: Project, lacking: () => string | undefined): void => {
+  const started: Array<Example> = []
+  afterEach(() => {
+    for (const example of started.splice(0)) example.kill()
+  })
+  const stage: Stage = {
+    start: (...args) => {
+      const example = new Example(project, ...args)
+      started.push(example)
+      return example
+    },
+    needPackages: (context) => {
+      const reason = lacking()
+      if (reason !== undefined) context.skip(reason)
+    },
+  }
+  for (const test of [fastifyTest, pinoTest, threadsTest, clusterTest, effectTest]) test(stage)
 }

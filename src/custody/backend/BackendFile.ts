@@ -44,6 +44,7 @@ import {
   seedBytes,
 } from "./SealedKey.ts"
 
+/** Stable codes; what each means: docs/reference/errors.md. */
 export type KeyFileErrorCode =
   | "KEY_ALIAS"
   | "KEY_EXISTS"
@@ -60,6 +61,7 @@ export class KeyFileError extends Data.TaggedError("KeyFileError")<{
   readonly code: KeyFileErrorCode
   readonly message: string
 }> {
+  /** The error with a sentence of its own. */
   static of(code: KeyFileErrorCode, message: string): KeyFileError {
     return new KeyFileError({ code, message })
   }
