@@ -65,7 +65,7 @@ const closedLoop = async (room: Strongroom): Promise<Array<number>> => {
   return rates.slice(1)
 }
 
-/** Milliseconds from the time a record was due to its answer, at a steady rate, and what was shed. */
+/** Milliseconds from when a record was due to its answer, at a steady rate, and what was shed. */
 const paced = async (room: Strongroom) => {
   const latencies: Array<number> = []
   let shed = 0

@@ -25,7 +25,7 @@ const open = (changes: Partial<OpenOptions>): Promise<Strongroom> =>
     ...changes,
   })
 
-/** Appends each in turn to `chains`, waiting for a level; rates of half seconds, counts by chain. */
+/** Appends to `chains`, waiting for a level; rates of half seconds, fairness between chains. */
 const load = async (room: Strongroom, chains: number, level: "accepted" | "durable") => {
   const counts = new Array<number>(chains).fill(0)
   const rates: Array<number> = []

@@ -11,6 +11,7 @@
  *
  * Nothing here keeps a host alive.
  */
+import { randomInt } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
@@ -62,7 +63,7 @@ export const openAuditTree = async (options: AuditTreeOptions): Promise<AuditTre
     policy,
     children: [],
     listener,
-    random: Math.random,
+    random: () => randomInt(1 << 30) / (1 << 30),
   })
   const supervisor = await Effect.runPromise(Scope.provide(supervising, scope))
   const start = (name: string, open: () => Promise<ChainActor>): Promise<void> => {

@@ -33,6 +33,8 @@ import { handleSignals, type Signals } from "./Signals.ts"
 import { type ClosedReport, Strongroom } from "./Strongroom.ts"
 
 /** Where a configuration comes from, and who is told what. */
+export { ConfigError } from "../src/config/Issue.ts"
+
 export interface RuntimeOptions {
   /** Flag and value, as `--audit-sink` and `wal`. */
   readonly flags: ReadonlyArray<readonly [flag: string, value: string]>
@@ -157,7 +159,8 @@ export class Runtime {
 /** One line: what was accepted since the start, how far it got, what was left. */
 const formatReport = (report: ClosedReport): string => {
   const { accepted, durable, signed, checkpointed, shed, left, abandoned } = report
-  const told = `${accepted} accepted, ${durable} durable, ${signed} signed, ${checkpointed} checkpointed`
+  const proven = `${signed} signed, ${checkpointed} checkpointed`
+  const told = `${accepted} accepted, ${durable} durable, ${proven}`
   const hung = abandoned.length === 0 ? "" : `; not closed: ${abandoned.join(", ")}`
   return `closed: ${told}; ${shed} shed, ${left} left${hung}`
 }
@@ -180,7 +183,7 @@ const openRoom = (options: RuntimeOptions, config: AuditConfig): Promise<Strongr
 }
 
 /** The configuration as options of the library. */
-export const openOptions = (
+const openOptions = (
   { notice }: Pick<RuntimeOptions, "notice">,
   config: AuditConfig,
 ): OpenOptions => {

@@ -6,7 +6,6 @@
  * and the others wait. The log goes on with no other key than those its trust file names.
  */
 import { randomBytes } from "node:crypto"
-import { existsSync } from "node:fs"
 import { hostname } from "node:os"
 import { dirname, join } from "node:path"
 import { AuditError } from "../src/audit/AuditError.ts"
@@ -18,6 +17,8 @@ import {
   signings,
 } from "../src/audit/Declaration.ts"
 import { DiskSpace } from "../src/audit/DiskSpace.ts"
+import { type ScrubTerms, scrubTerms } from "../src/audit/RollingScrub.ts"
+import { ScrubLane } from "../src/audit/Scrub.ts"
 import type { ExpectedPosition } from "../src/audit/Verify.ts"
 import { openPool, type Tuning } from "../src/audit/WriterOptions.ts"
 import { toHex } from "../src/base/Bytes.ts"
@@ -28,6 +29,7 @@ import {
   reserveBytesDefault,
   rotateBytesDefault,
   rotateBytesMin,
+  scrubTermsOf,
   smallSegments,
 } from "../src/base/Limits.ts"
 import { Bus } from "../src/bus/Bus.ts"
@@ -46,6 +48,7 @@ import type { Signer } from "../src/signing/Signer.ts"
 import { formatTrust, parseTrust, type Trust } from "../src/signing/Trust.ts"
 import { checkPrivate, makeDirectory, writeFileDurably } from "../src/sink/Durable.ts"
 import { acquireFirstStart } from "../src/sink/Lock.ts"
+import { isThere } from "../src/sink/RegularFile.ts"
 import { privacyOf } from "../src/sink/SaltFile.ts"
 import { listChains, readSmallFile } from "../src/sink/Segment.ts"
 
@@ -63,6 +66,7 @@ export interface OpenOptions {
     /** Units: bytes, from 8 MiB; default 128 MiB. */
     readonly rotateBytes?: number
     readonly [smallSegments]?: true
+    readonly [scrubTermsOf]?: ScrubTerms
     readonly fsync?: FsyncPolicy
     /** Units: bytes set aside to say why when the disk is full; default 1 MiB, 0: none. */
     readonly reserveBytes?: number
@@ -189,7 +193,7 @@ export const underFirstStart = async <A>(
 ): Promise<A> => {
   checkOptions(options)
   const trustPath = trustPathOf(options)
-  if (options.wal === undefined || trustPath === undefined || existsSync(trustPath)) return work()
+  if (options.wal === undefined || trustPath === undefined || isThere(trustPath)) return work()
   const { dir } = options.wal
   makeDirectory(dir)
   // Nothing of ours goes into a directory that is refused anyway.
@@ -270,7 +274,7 @@ export const prepareLog = async (options: NamedOptions, newLogId?: string): Prom
   const wal = options.sink === "ram" ? undefined : options.wal
   const dataDir = wal === undefined ? undefined : (options.dataDir ?? dirname(wal.dir))
   const trustPath = trustPathOf(options)
-  const known = trustPath !== undefined && existsSync(trustPath)
+  const known = trustPath !== undefined && isThere(trustPath)
   const trust = known ? parseTrust(readSmallFile(trustPath, "follow")) : undefined
   const isFirstStart = !known && (wal === undefined || !hasChains(wal.dir))
   const key =
@@ -286,7 +290,7 @@ export const prepareLog = async (options: NamedOptions, newLogId?: string): Prom
   return { engine, key, trustPath, logOptions: toLogOptions(options, engine, key, trust, logId) }
 }
 
-const hasChains = (walDir: string): boolean => existsSync(walDir) && listChains(walDir).length > 0
+const hasChains = (walDir: string): boolean => isThere(walDir) && listChains(walDir).length > 0
 
 /** trust.json is written on first start and never changed. */
 export const keepTrust = async (
@@ -294,7 +298,7 @@ export const keepTrust = async (
   logId: string,
   key: EngineSigner,
 ): Promise<void> => {
-  if (path === undefined || existsSync(path)) return
+  if (path === undefined || isThere(path)) return
   await writeFileDurably(path, formatTrust({ logId, ...anchorsOf(key) }))
 }
 
@@ -355,6 +359,7 @@ const toLogOptions = (
             reserveBytes: wal.reserveBytes ?? reserveBytesDefault,
             tell: (stream, error) => tell({ event: "trouble", stream, error }),
           }),
+    scrub: { lane: new ScrubLane(systemClock), terms: wal?.[scrubTermsOf] ?? scrubTerms },
     pool: openPool(),
     bus: new Bus(systemClock),
     expectHeads: options.expectHeads ?? [],

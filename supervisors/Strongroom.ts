@@ -264,7 +264,7 @@ export class Strongroom {
 
   /**
    * Stops intake, drains, signs the last checkpoint, releases the locks and wipes the key. What is
-   * not written at the deadline is given up: its callers are told CANCELED, and the report counts it.
+   * not written at the deadline is given up: its callers are told CANCELED, the report counts it.
    * Errors: SinkError, SignerError; everything is closed all the same.
    */
   close(reason = "close"): Promise<ClosedReport> {

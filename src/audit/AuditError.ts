@@ -1,8 +1,8 @@
 /**
  * Why the audit log did not do what it was asked.
  *
- * Pushback: BUSY, UNAVAILABLE. State unknown: FATAL. The rest are refusals. A draft or record that breaks a
- * rule of the formats is refused with `Rejected`, a failing disk with `SinkError`.
+ * Pushback: BUSY, UNAVAILABLE. The rest are refusals. A draft or record that breaks a rule of the
+ * formats is refused with `Rejected`, a failing disk with `SinkError`.
  */
 import * as Data from "effect/Data"
 
@@ -11,7 +11,6 @@ export type AuditErrorCode =
   | "BUSY"
   | "CANCELED"
   | "CLOSED"
-  | "FATAL"
   | "FROZEN"
   | "NOT_FOUND"
   | "NO_SIGNER"

@@ -33,6 +33,8 @@ export const controlStream = "control"
 
 // How long a chain is waited for before the next one has its turn beside it.
 const patienceMs = 250
+// How long a chain that could not be opened again is left alone by those who append to it.
+const retryEveryMs = 1_000
 
 /** Where the open chain of a stream ends. */
 export interface ChainHead {
@@ -41,7 +43,7 @@ export interface ChainHead {
   readonly seq: number
   readonly selfHash: string
   readonly checkpointedTo: number
-  /** Last seq verified since the chain was opened, by opening, writing or the scrub. */
+  /** Last seq that was read from the disk and verified since the chain was opened; ram: all. */
   readonly scrubbedTo: number
 }
 
@@ -57,6 +59,8 @@ export class AuditLog {
   readonly #closed = new Map<string, unknown>()
   /** Chains that were open and stopped: they come back by themselves. */
   readonly #crashed = new Set<string>()
+  /** When one of those could not be opened. */
+  readonly #triedMs = new Map<string, number>()
   /** By `writer / stream`: self_hash of the first record, as the control chain announces it. */
   readonly #announced = new Map<string, string>()
   /** By `writer / stream`: how far a chain that crashed had got. */
@@ -208,10 +212,16 @@ export class AuditLog {
   /** The open chain of a stream, which is begun where there is none. */
   async #chain(stream: string): Promise<LiveChain> {
     const isWanted = !this.#open.has(stream) && !isFrozen(this.#closed.get(stream))
-    if (isWanted) await this.#start(stream)
+    if (isWanted && !this.#wasJustTried(stream)) await this.#start(stream)
     const chain = this.#open.get(stream)
     if (chain !== undefined) return chain
     throw this.#closed.get(stream) ?? unavailable(stream, "it is being opened")
+  }
+
+  /** Each start reads a chain anew: those who append do not decide how often. */
+  #wasJustTried(stream: string): boolean {
+    const triedMs = this.#triedMs.get(stream) ?? Number.NEGATIVE_INFINITY
+    return this.#crashed.has(stream) && this.#options.clock.nowMs() - triedMs < retryEveryMs
   }
 
   #start(stream: string): Promise<void> {
@@ -246,6 +256,7 @@ export class AuditLog {
         this.#closed.set(stream, error)
         return gone
       }
+      this.#triedMs.set(stream, this.#options.clock.nowMs())
       this.#closed.set(stream, unavailable(stream, `it could not be opened (${sentenceOf(error)})`))
       throw error
     }
@@ -275,7 +286,8 @@ export class AuditLog {
     })
     scrub?.done.then(
       async (finding) => {
-        if (finding === undefined || this.#closing !== undefined) return
+        if (finding === undefined || this.#open.get(stream) !== chain) return
+        if (this.#closing !== undefined) return
         shut(frozen(this.#options.writerId, stream, finding))
         await this.#sayFrozen(stream, finding).catch((error: unknown) =>
           this.#options.notice({ event: "trouble", stream, error }),

@@ -14,10 +14,11 @@ import { AuditError } from "./AuditError.ts"
 import { AuditLog, type Notice } from "./AuditLog.ts"
 import { type ChainReport, verifyChain } from "./ChainVerify.ts"
 import { type Finding, weightOf } from "./Finding.ts"
-import { beginChain, currentWriterId, lockChain, openChain, recoveryInput } from "./LiveChain.ts"
+import { beginChain, currentWriterId, lockChain, openChain } from "./LiveChain.ts"
 import type { AuditLogOptions, WalPlace } from "./LogOptions.ts"
 import { unsupervised } from "./Nursery.ts"
 import { openWal } from "./OpenWal.ts"
+import { recoveryInput } from "./RecoveryInput.ts"
 
 export interface Continued {
   /** The last position of the damaged chain that can be read, and what is wrong with it. */

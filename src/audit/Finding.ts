@@ -90,6 +90,6 @@ const failures: Readonly<Record<VerifyFailure, ReadonlyArray<FindingKind>>> = {
   ],
 }
 
-/** The word of metrics, logs and events for a finding; `undefined` for a harmless one. LEDGER C-34 */
+/** A finding in the word of metrics, logs and events; `undefined`: it is harmless. LEDGER C-34 */
 export const failureOf = (kind: FindingKind): VerifyFailure | undefined =>
   verifyFailures.find((failure) => failures[failure].includes(kind))

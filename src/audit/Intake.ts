@@ -49,7 +49,7 @@ export class Intake {
     return this.#options.writer
   }
 
-  /** Errors: Rejected; AuditError BUSY, OP_ID_CONFLICT, FATAL; SinkError. */
+  /** Errors: Rejected; AuditError BUSY, OP_ID_CONFLICT; SinkError. */
   append(draft: Draft): Promise<AppendReceipt> {
     try {
       if (draft.attrs?.op_id === undefined && !isReserved(draft.kind)) {

@@ -16,7 +16,7 @@ import { batchDigest, contexts } from "../signing/Message.ts"
 import { makeDirectory } from "../sink/Durable.ts"
 import { acquireLock, type Lock } from "../sink/Lock.ts"
 import { isThere } from "../sink/RegularFile.ts"
-import { chainDirectory } from "../sink/Segment.ts"
+import { type ChainName, chainDirectory } from "../sink/Segment.ts"
 import type { Sink } from "../sink/Sink.ts"
 import { SinkRam } from "../sink/SinkRam.ts"
 import { SinkWal } from "../sink/SinkWal.ts"
@@ -29,9 +29,7 @@ import {
 } from "./Declaration.ts"
 import type { Finding } from "./Finding.ts"
 import { Intake } from "./Intake.ts"
-import { KeyJudge } from "./KeyJudge.ts"
 import type { AuditLogOptions, WalPlace } from "./LogOptions.ts"
-import { exportedTo } from "./ManifestCheck.ts"
 import {
   type FreshChain,
   type FrozenChain,
@@ -40,7 +38,9 @@ import {
   type RecoveryInput,
   recover,
 } from "./Recovery.ts"
-import { type Scrub, startScrub } from "./Scrub.ts"
+import { recoveryInput } from "./RecoveryInput.ts"
+import { rollScrub } from "./RollingScrub.ts"
+import type { Scrub } from "./Scrub.ts"
 import { Shedding } from "./Shedding.ts"
 import { readStored } from "./StoredRecord.ts"
 import { Watch } from "./Watch.ts"
@@ -58,7 +58,7 @@ export interface LiveChain {
   readonly watch: Watch | undefined
   /** Rejects with what ended the writer before it was closed; never fulfils. */
   readonly stopped: Promise<never>
-  /** Verifies the segments before the newest; absent where there are none. */
+  /** Reads back what is on disk; absent with the ram sink. */
   readonly scrub: Scrub | undefined
   /** Ends what runs beside the writer. */
   readonly leave: () => void
@@ -81,29 +81,6 @@ const declarationOf = (options: AuditLogOptions, logId: string): Declaration => 
     algs: recordSigner === undefined || signing === "checkpoint" ? [] : ["ed25519"],
     checkpointAlgs: signer === undefined ? [] : [signer.algoId],
     fsync,
-  }
-}
-
-/** What recovery and `audit continue` need to look at a chain of this log. */
-export const recoveryInput = (
-  options: AuditLogOptions,
-  place: WalPlace,
-  logId: string,
-  writerId: string,
-  stream: string,
-): RecoveryInput => {
-  const { engine, trust, clock, expectHeads } = options
-  const exported =
-    place.exportDir === undefined ? undefined : chainDirectory(place.exportDir, writerId, stream)
-  const nowMs = clock.nowMs()
-  return {
-    engine,
-    writerId,
-    stream,
-    logId,
-    judge: new KeyJudge({ trust, keysRoot: place.dir, logId, writerId, stream, nowMs }),
-    expected: expectHeads.filter((head) => head.writerId === writerId && head.stream === stream),
-    exportedTo: exported === undefined ? 0 : exportedTo(exported),
   }
 }
 
@@ -203,6 +180,7 @@ export const beginChain = async (
     checkpoint: { number: 0, lastSeq: 0, digest: genesis },
     pending: Promise.resolve(new Uint8Array(0)),
     opIds: new Map(),
+    newest,
   })
   const attrs = formatDeclaration({ ...declarationOf(options, logId), successorOf })
   return opened(options, chain, async () => {
@@ -251,23 +229,11 @@ const resumeChain = async (
     const message = `${writerId} / ${stream} belongs to log ${declared.logId}, not to ${logId}`
     throw AuditError.of("WRONG_LOG", message)
   }
-  const directory = chainDirectory(place.dir, writerId, stream)
-  // Read before the sink is opened, so that nothing stays open where that fails.
-  const input = recoveryInput(options, place, logId, writerId, stream)
   const watched = openSink(options, place, opening, newest)
   // Reading older segments may take a while, and only the next checkpoint waits for it.
   const pending = turn().then(found.pending)
   pending.catch(() => undefined)
-  const scrub =
-    newest.number > 1
-      ? startScrub(directory, { ...input, require: "signed" }, options.clock)
-      : undefined
-  const bare = assemble(options, logId, opening, watched, { ...found, pending })
-  const leave = (): void => {
-    bare.leave()
-    scrub?.stop()
-  }
-  const chain = { ...bare, scrub, leave }
+  const chain = assemble(options, logId, opening, watched, { ...found, pending })
   return opened(options, chain, async () => {
     if (unsigned !== undefined) signFound(options, logId, opening, watched.sink, declared, unsigned)
     if (unsigned !== undefined || cut !== undefined) {
@@ -347,7 +313,7 @@ const assemble = (
   logId: string,
   { writerId, stream, lock }: Opening,
   { sink, watch }: Watched,
-  found: Pick<RecoveredChain, "state" | "checkpoint" | "opIds"> & {
+  found: Pick<RecoveredChain, "state" | "checkpoint" | "opIds" | "newest"> & {
     readonly pending: Promise<Uint8Array>
   },
 ): LiveChain => {
@@ -388,10 +354,37 @@ const assemble = (
     onTrouble: (error) => options.notice({ event: "trouble", stream, error }),
     onStop,
   })
-  const leave = watch?.enter({ stream, writer, shedding }) ?? (() => undefined)
+  const scrub = scrubOf(options, logId, { writerId, stream }, found, writer)
+  const quit = watch?.enter({ stream, writer, shedding })
+  const leave = (): void => {
+    quit?.()
+    scrub?.stop()
+  }
   const walDir = options.sink.kind === "wal" ? options.sink.dir : undefined
   const read = (seq: number) => readStored(engine, walDir, sink, { writerId, stream }, seq)
   const intake = new Intake({ engine, writerId, stream, writer, opIds, read })
   const name = { writerId, stream }
-  return { ...name, intake, shedding, read, lock, watch, stopped, scrub: undefined, leave }
+  return { ...name, intake, shedding, read, lock, watch, stopped, scrub, leave }
+}
+
+const scrubOf = (
+  options: AuditLogOptions,
+  logId: string,
+  { writerId, stream }: ChainName,
+  { newest, state }: Pick<RecoveredChain, "newest" | "state">,
+  writer: Writer,
+): Scrub | undefined => {
+  const { sink: place, scrub, notice } = options
+  if (place.kind === "ram" || scrub === undefined) return undefined
+  return rollScrub({
+    ...scrub,
+    directory: chainDirectory(place.dir, writerId, stream),
+    input: () => ({
+      ...recoveryInput(options, place, logId, writerId, stream),
+      require: "signed",
+    }),
+    opened: { number: newest.number, seq: state.seq },
+    seqNow: () => writer.state.seq,
+    onTrouble: (error) => notice({ event: "trouble", stream, error }),
+  })
 }

@@ -10,6 +10,8 @@ import type { FsyncPolicy, Signing } from "./Declaration.ts"
 import type { DiskSpace } from "./DiskSpace.ts"
 import type { Finding } from "./Finding.ts"
 import type { AppendReceipt } from "./Progress.ts"
+import type { ScrubTerms } from "./RollingScrub.ts"
+import type { ScrubLane } from "./Scrub.ts"
 import type { ExpectedPosition } from "./Verify.ts"
 import type { Tuning } from "./WriterOptions.ts"
 
@@ -54,6 +56,8 @@ export interface AuditLogOptions {
   readonly tuningOf: (stream: string) => Tuning
   /** Of the disk that the WAL lies on. */
   readonly space?: DiskSpace | undefined
+  /** How chains on disk are read back; absent: not at all. */
+  readonly scrub?: { readonly lane: ScrubLane; readonly terms: ScrubTerms } | undefined
   readonly pool: BatchPool<AppendReceipt>
   readonly bus: Bus
   /** Positions that chains must have reached, from receipts kept elsewhere. */

@@ -129,7 +129,7 @@ export class AppendReceipt {
   }
   /**
    * Resolves when the record is at `level`.
-   * Errors: AuditError UNREACHABLE, FATAL, CLOSED; SinkError.
+   * Errors: AuditError UNREACHABLE, CANCELED, CLOSED; SinkError.
    */
   reached(level: Level): Promise<void> {
     const { progress, lastSeq, waits } = this.#sealed

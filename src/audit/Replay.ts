@@ -21,10 +21,11 @@ import { isThere } from "../sink/RegularFile.ts"
 import { chainDirectory, listChain } from "../sink/Segment.ts"
 import { AuditError } from "./AuditError.ts"
 import { parseDeclaration } from "./Declaration.ts"
-import { lockChain, recoveryInput } from "./LiveChain.ts"
+import { lockChain } from "./LiveChain.ts"
 import type { AuditLogOptions, WalPlace } from "./LogOptions.ts"
 import { readFrames } from "./Read.ts"
 import { freshChain, recover } from "./Recovery.ts"
+import { recoveryInput } from "./RecoveryInput.ts"
 import { ReplayChain } from "./ReplayChain.ts"
 
 /** A sealed record as one line holds it. */

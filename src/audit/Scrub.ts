@@ -1,56 +1,103 @@
 /**
- * The background scrub: opening verified the newest segment only, this verifies the whole chain,
- * slowly, beside the writer.
+ * One pass over a chain's files beside its writer, slowly.
  *
- * It reads in pieces and rests nine times as long as a piece took, so that it never takes more than
- * a tenth of the host's thread. It ends at the files' state of its beginning; what came in later
- * was written by this process. Source: FORMATS 4, Opening; LEDGER A-147, C-85.
+ * It reads in pieces. The passes of a log share one lane, which rests nine times as long as a piece
+ * took, so that all of them together never take more than a tenth of the host's thread. A pass ends
+ * at the files' state of its beginning. Source: FORMATS 4, Opening; LEDGER A-147, C-85.
  */
-import { setTimeout as sleep } from "node:timers/promises"
 import type { Clock } from "../base/Clock.ts"
-import { listChain } from "../sink/Segment.ts"
+import { type ChainFiles, listChain } from "../sink/Segment.ts"
 import { type ChainInput, verifyChain } from "./ChainVerify.ts"
 import { type Finding, weightOf } from "./Finding.ts"
+import { readHeads, stateBefore } from "./Seals.ts"
 
 const restFactor = 9
 
+/** One piece at a time, each followed by its rest. */
+export class ScrubLane {
+  readonly #clock: Clock
+  #free: Promise<void> = Promise.resolve()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  async turn<A>(step: () => A): Promise<A> {
+    const before = this.#free
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#free = promise
+    await before
+    const begun = this.#clock.nowMs()
+    try {
+      return step()
+    } finally {
+      // A host that wants to end does not wait for a rest.
+      setTimeout(resolve, (this.#clock.nowMs() - begun) * restFactor).unref()
+    }
+  }
+}
+
 export interface Scrub {
-  /** Last seq that was verified since the chain was opened. */
+  /** Last seq that was read from the disk and verified since the chain was opened. */
   readonly position: () => number
   /** The first finding that freezes the chain, once all was read; `undefined` when stopped. */
   readonly done: Promise<Finding | undefined>
   readonly stop: () => void
 }
 
-/** Begins to scrub the chain in a folder. Errors of `done`: SinkError. */
+export type ScrubInput = Omit<ChainInput, "files" | "from">
+
+const isDamage = ({ kind }: Finding): boolean =>
+  weightOf(kind) === "damning" || kind === "segment_missing"
+
+/** Where a pass begins that leaves out the segments before `first`; else what is wrong with these. */
+const beginning = (files: ChainFiles, first: number): Pick<ChainInput, "from"> | Finding => {
+  const heads = readHeads(files)
+  if (!Array.isArray(heads)) return heads
+  const segment = Math.min(first, heads.length) - 1
+  const state = segment > 0 ? stateBefore(heads, segment) : undefined
+  const declared = heads[segment]?.declared
+  return state === undefined || declared === undefined ? {} : { from: { segment, state, declared } }
+}
+
+/** Begins a pass over the segments from number `first` on. Errors of `done`: SinkError. */
 export const startScrub = (
   directory: string,
-  input: Omit<ChainInput, "files">,
-  clock: Clock,
+  input: ScrubInput,
+  lane: ScrubLane,
+  first = 1,
 ): Scrub => {
   let position = 0
-  const abort = new AbortController()
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<undefined>()
+  let isStopped = false
   const scrub = async (): Promise<Finding | undefined> => {
-    const run = verifyChain({ ...input, files: listChain(directory) })
+    const files = listChain(directory)
+    const begun = first > 1 ? beginning(files, first) : {}
+    if ("kind" in begun) return begun
+    position = begun.from?.state.seq ?? 0
+    const run = verifyChain({ ...input, ...begun, files })
     for (;;) {
-      const begun = clock.nowMs()
-      const step = run.next()
+      const step = await lane.turn(() => (isStopped ? undefined : run.next()))
+      if (step === undefined) {
+        run.return(undefined as never)
+        return undefined
+      }
       if (step.done) {
         position = step.value.state.seq
-        return step.value.findings.find(({ kind }) => weightOf(kind) === "damning")
+        return step.value.findings.find(isDamage)
       }
       position += step.value.records
-      const rest = (clock.nowMs() - begun) * restFactor
-      const rested = await sleep(rest, true, { signal: abort.signal, ref: false }).catch(
-        () => false,
-      )
-      if (rested) continue
-      run.return(undefined as never)
-      return undefined
     }
   }
-  const done = scrub()
+  const done = Promise.race([scrub(), stopped])
   // Whoever is told comes later, when the chain is open; a failure must not end the process before.
   done.catch(() => undefined)
-  return { position: () => position, done, stop: () => abort.abort() }
+  return {
+    position: () => position,
+    done,
+    stop: () => {
+      isStopped = true
+      stop(undefined)
+    },
+  }
 }

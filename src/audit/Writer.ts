@@ -99,7 +99,7 @@ export class Writer {
     }
   }
 
-  /** Errors: Rejected; AuditError BUSY at once, FATAL; later Rejected, SinkError. */
+  /** Errors: Rejected; AuditError BUSY at once; later Rejected, SinkError. */
   append(draft: Draft): Promise<AppendReceipt> {
     if (this.#failed !== undefined) return Promise.reject(this.#failed)
     return this.#admission.draft(draft)
@@ -113,7 +113,7 @@ export class Writer {
 
   /**
    * Takes an encoded draft (record/Draft.encodeDraft).
-   * Errors: AuditError BUSY at once, FATAL; later Rejected, SinkError.
+   * Errors: AuditError BUSY at once; later Rejected, SinkError.
    */
   appendText(text: string): Promise<AppendReceipt> {
     if (this.#failed !== undefined) return Promise.reject(this.#failed)

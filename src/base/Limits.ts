@@ -46,6 +46,8 @@ export const reserveBytesDefault = 1 << 20
 export const rotateBytesMin = 8 << 20
 /** Lifts `rotateBytesMin`, for tests that fill segments; the package does not export it. */
 export const smallSegments: unique symbol = Symbol("smallSegments")
+/** How often the scrub looks, for tests that cannot wait; the package does not export it. */
+export const scrubTermsOf: unique symbol = Symbol("scrubTermsOf")
 
 /** Records between two checkpoints. LEDGER A-162 */
 export const checkpointEveryDefault = 50_000

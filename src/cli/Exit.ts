@@ -76,7 +76,6 @@ const audit: Record<AuditErrorCode, Row> = {
   BUSY: [unavailable, "a queue is full: try again"],
   CANCELED: [unavailable, "the log was closed before the record was written"],
   CLOSED: [unavailable, "the log is closed"],
-  FATAL: [unavailable, "the writer has stopped, its state is unknown: reopen the log"],
   FROZEN: [invalid, "the chain was tampered with, nothing more is written to it"],
   NOT_FOUND: [usage, "no such record or chain"],
   NO_SIGNER: [usage, "a signature is needed and no key is configured"],

@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 export const optionalText = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withDescription(description), Flag.optional)
 
-export const optionalFile = (name: string, description: string) =>
+const optionalFile = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withMetavar("FILE"), Flag.withDescription(description), Flag.optional)
 
 export const time = (name: string, alias: string, description: string) =>

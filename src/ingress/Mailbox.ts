@@ -46,7 +46,7 @@ export class Batch<Answer> {
   }
 }
 
-/** Batches that nobody uses, so that idle mailboxes hold no memory and busy ones make no garbage. */
+/** Batches that nobody uses: idle mailboxes hold no memory, and busy ones make no garbage. */
 export class BatchPool<Answer> {
   readonly #recordsMax: number
   readonly #bytesMax: number

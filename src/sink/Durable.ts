@@ -30,13 +30,15 @@ import {
   openSync,
   readSync,
   renameSync,
+  rmSync,
   type Stats,
   statSync,
-  unlinkSync,
   writeSync,
 } from "node:fs"
 import { type FileHandle, open, unlink } from "node:fs/promises"
+import { hostname } from "node:os"
 import { dirname, join, resolve } from "node:path"
+import { threadId } from "node:worker_threads"
 import { closeFile, openRegular } from "./RegularFile.ts"
 import { attempt, displaced, SinkError, sinkError, stateUnknown } from "./SinkError.ts"
 
@@ -188,14 +190,16 @@ export const checkPrivate = (path: string): void => {
 
 /** FORMATS 4: names that differ only in case must not meet in one folder. */
 export const checkCaseSensitive = (directory: string): void => {
-  const probe = join(directory, `~case-${process.pid}${temporarySuffix}`)
-  const other = join(directory, `~CASE-${process.pid}${temporarySuffix.toUpperCase()}`)
+  // Threads of one process probe at the same time, and so do containers that share a volume.
+  const own = `${hostname()}-${process.pid}-${threadId}`
+  const probe = join(directory, `~case-${own}${temporarySuffix}`)
+  const other = join(directory, `~CASE-${own}${temporarySuffix.toUpperCase()}`)
   const isSensitive = attempt("write to the directory", directory, () => {
     closeSync(openSync(probe, "w", fileMode))
     try {
       return statSync(other, { throwIfNoEntry: false }) === undefined
     } finally {
-      unlinkSync(probe)
+      rmSync(probe, { force: true })
     }
   })
   if (isSensitive) return

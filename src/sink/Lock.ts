@@ -8,13 +8,14 @@
  *
  * Not protected against: network file systems that lie about locks; a process that ignores it.
  */
-import { closeSync, constants, readFileSync, writeFileSync } from "node:fs"
+import { closeSync, constants, linkSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { hostname } from "node:os"
 import { dirname, join } from "node:path"
 import type { DatabaseSync } from "node:sqlite"
 import { setTimeout as sleep } from "node:timers/promises"
+import { threadId } from "node:worker_threads"
 import { encodeName } from "../record/Name.ts"
-import { makeDirectory } from "./Durable.ts"
+import { makeDirectory, temporarySuffix } from "./Durable.ts"
 import { hasRegular, openRegular } from "./RegularFile.ts"
 import { attempt, SinkError, sinkError } from "./SinkError.ts"
 
@@ -52,16 +53,29 @@ const holder = (path: string): string => {
   }
 }
 
+/**
+ * An empty file that no descriptor of ours was ever open on: closing one would drop the fcntl locks
+ * that another thread of this process has on it.
+ */
+const createEmpty = (path: string): void => {
+  const other = `${path}.${process.pid}-${threadId}${temporarySuffix}`
+  writeFileSync(other, "", { mode: 0o600 })
+  try {
+    linkSync(other, path)
+  } catch (cause) {
+    const isThere = cause instanceof Error && "code" in cause && cause.code === "EEXIST"
+    if (!isThere) throw cause
+  } finally {
+    rmSync(other, { force: true })
+  }
+}
+
 /** The lock on one file; `undefined` while another connection holds it. Errors: SinkError. */
 const lockFile = async (path: string, sinceText: string): Promise<Lock | undefined> => {
   makeDirectory(dirname(path))
   const open = await sqlite()
   const database = attempt("open the lock", path, () => {
-    // Closing a file drops this process's fcntl locks on it, so one that is there stays closed.
-    if (!hasRegular(path)) {
-      const flags = constants.O_RDWR | constants.O_CREAT
-      closeSync(openRegular(path, { flags, mode: 0o600 }))
-    }
+    if (!hasRegular(path)) createEmpty(path)
     return open(path)
   })
   try {

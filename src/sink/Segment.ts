@@ -81,7 +81,7 @@ export const listChains = (root: string): Array<ChainName> =>
     })),
   )
 
-/** Whether a link stands where a chain's folder could: nobody follows it, so its records are unread. */
+/** Whether a link stands where a chain's folder could: nobody follows it, so it is unread. */
 export const hasLinkedChain = (root: string): boolean => {
   const isLink = (entry: Dirent): boolean =>
     entry.isSymbolicLink() && decodeName(entry.name) !== undefined

@@ -40,7 +40,8 @@ export class SinkWal implements Sink {
   readonly #directory: string
   readonly #rotateBytes: number
   readonly #watch: SinkWatch
-  readonly #line: DeviceLine
+  /** Of the device that the folder is on; a replay makes the folder with its first record. */
+  #line: DeviceLine | undefined
   /** Number of the newest segment, 0 before the first. */
   #number: number
   /** Frames in the open segment. */
@@ -66,12 +67,17 @@ export class SinkWal implements Sink {
     const { directory } = options
     this.#directory = directory
     this.#watch = options.watch ?? unwatched
-    const { dev } = attempt("look at", directory, () => statSync(directory))
-    this.#line = new DeviceLine(dev)
     this.#rotateBytes = options.rotateBytes
     this.#number = options.newest.number
     this.#count = options.newest.open ? options.newest.count : 0
     if (options.newest.open) this.#segment = AppendFile.open(this.#path(segmentName))
+  }
+
+  #deviceLine(): DeviceLine {
+    const directory = this.#directory
+    const dev = (): number => attempt("look at", directory, () => statSync(directory)).dev
+    this.#line ??= new DeviceLine(dev())
+    return this.#line
   }
 
   room(): number {
@@ -195,7 +201,7 @@ export class SinkWal implements Sink {
     const bytes = this.#unsynced
     this.#unsynced = 0
     // Waiting in the line is no fault of the device's.
-    return this.#attemptLater(() => this.#line.run(() => this.#watch.waiting(bytes, step)))
+    return this.#attemptLater(() => this.#deviceLine().run(() => this.#watch.waiting(bytes, step)))
   }
 
   #attempt(step: () => void): void {

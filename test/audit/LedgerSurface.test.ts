@@ -105,6 +105,7 @@ describe("the library", () => {
       "close",
       "counts",
       "export",
+      "exportState",
       "flush",
       "gate",
       "heads",

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
 import { describe, expect, it } from "vitest"
 import { KeyJudge } from "../../src/audit/KeyJudge.ts"
-import { type Scrub, startScrub } from "../../src/audit/Scrub.ts"
+import { type Scrub, ScrubLane, startScrub } from "../../src/audit/Scrub.ts"
 import type { Clock } from "../../src/base/Clock.ts"
 import {
   cleanUp,
@@ -42,7 +42,7 @@ const scrub = (place: Place, clock = still): Scrub => {
   const nowMs = Date.now()
   const judge = new KeyJudge({ trust, keysRoot: wal, logId, writerId, stream, nowMs })
   const input = { engine, writerId, stream, logId, judge, expected: [], exportedTo: 0 }
-  return startScrub(filesOf(wal).directory, { ...input, require: "signed" }, clock)
+  return startScrub(filesOf(wal).directory, { ...input, require: "signed" }, new ScrubLane(clock))
 }
 
 const flip = (place: Place, number: number): string => {

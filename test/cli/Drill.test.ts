@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest"
 import { run } from "./Program.ts"
 
 describe("drill shutdown", () => {
-  it("ends a host that appends, and finds every record it acknowledged [A-103, A-104]", async () => {
+  it("finds every record that a host acknowledged before it drained [A-103, A-104]", async () => {
     const { exit, stdout } = await run(["drill", "shutdown", "--seconds", "1", "--json"])
     const told = JSON.parse(stdout)
     expect(told).toMatchObject({ exit: "0", verdict: "valid", left: 0, findings: 0 })

@@ -44,7 +44,7 @@ describe("one table from errors to exit codes", () => {
     const errors = [
       UsageError.of("USAGE", "m"),
       Rejected.of("json"),
-      AuditError.of("FATAL", "m"),
+      AuditError.of("UNAVAILABLE", "m"),
       KeyFileError.of("KEY_IO", "m"),
     ]
     for (const error of errors) expect(Object.keys(errorTable)).toContain(error._tag)

@@ -114,16 +114,7 @@ export interface Taken {
   readonly wrong: ReadonlyArray<string>
 }
 
-const ours = [
-  "DISPLACED",
-  "FATAL",
-  "IO",
-  "KEY_IO",
-  "NOT_FOUND",
-  "NO_SPACE",
-  "STATE_UNKNOWN",
-  "UNAVAILABLE",
-]
+const ours = ["DISPLACED", "IO", "KEY_IO", "NOT_FOUND", "NO_SPACE", "STATE_UNKNOWN", "UNAVAILABLE"]
 
 /** What callers were told is typed, one sentence, and told at all. */
 const toldFaults = (error: unknown): ReadonlyArray<string> => {

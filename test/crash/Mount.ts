@@ -83,6 +83,11 @@ export class Mount {
     this.#say(`full ${after}`)
   }
 
+  /** Changes below a path with `part` in it fail with `code`; `OK`: not any more. */
+  refuse(code: "EROFS" | "EIO" | "EACCES" | "OK", part = "/"): void {
+    this.#say(`refuse ${code} ${part}`)
+  }
+
   /** Power is back; what was open stays dead. */
   on(): void {
     this.#say("on")

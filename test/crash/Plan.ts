@@ -38,7 +38,7 @@ export const openOptions = (
   signing,
   queueDepth: 8192,
   // Faults are meant to be waited out here: shedding has tests of its own.
-  deadlines: { enqueueMs: 60_000, walMs: 60_000, drainMs: 60_000 },
+  deadlines: { enqueueMs: 60_000, walMs: 60_000, exportMs: 60_000, drainMs: 60_000 },
   notice,
 })
 

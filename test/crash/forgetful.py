@@ -19,6 +19,8 @@ counters as JSON:
     on                     power comes back; files that were open stay dead
     fail AFTER             the AFTER-th fsync fails once with EIO, and what it was for is forgotten
     full AFTER             the AFTER-th growing write is cut short, then the disk is full; 0: not
+    refuse CODE PART       changes, and files opened for writing, below a path with PART in it fail
+                           with the errno of that name, as EROFS; OK: not any more
 
 FORGETFUL_LIES, a list of file name endings and `dir`, names fsyncs that are answered with success
 and not made: a file system that a test must find out.
@@ -137,6 +139,7 @@ class Forgetful(fuse.Operations):
         self.fail_after = 0
         self.full_after = 0
         self.is_full = False
+        self.refused = None
         names = ("changes", "fsyncs", "lies", "cuts", "lost", "failed", "full")
         self.counts = dict.fromkeys(names, 0)
 
@@ -191,6 +194,11 @@ class Forgetful(fuse.Operations):
         if self.is_off:
             refuse(errno.EIO)
 
+    def bar(self, path):
+        """Before every change below a path: is it one that may not change?"""
+        if self.refused is not None and self.refused[1] in path:
+            refuse(self.refused[0])
+
     def command(self, text):
         verb, *rest = text.split()
         if verb == "arm":
@@ -204,6 +212,9 @@ class Forgetful(fuse.Operations):
             self.fail_after = int(rest[0])
         elif verb == "full":
             self.full_after, self.is_full = int(rest[0]), False
+        elif verb == "refuse":
+            code, part = rest
+            self.refused = None if code == "OK" else (getattr(errno, code), part)
         else:
             self.is_off = False
             self.generation += 1
@@ -268,17 +279,20 @@ class Forgetful(fuse.Operations):
         return 0
 
     def mkdir(self, path, mode):
+        self.bar(path)
         self.step("changes")
         self.add(path, Node(stat.S_IFDIR | mode))
         return 0
 
     def create(self, path, mode, fi=None):
+        self.bar(path)
         self.step("changes")
         node = Node(stat.S_IFREG | mode)
         self.add(path, node)
         return self.grip(node, path)
 
     def link(self, target, source):
+        self.bar(target)
         self.step("changes")
         node = self.find(source)
         self.add(target, node)
@@ -286,6 +300,7 @@ class Forgetful(fuse.Operations):
         return 0
 
     def rename(self, old, new):
+        self.bar(new)
         self.step("changes")
         node = self.find(old)
         folder, name = self.parent(old)
@@ -295,6 +310,7 @@ class Forgetful(fuse.Operations):
         return 0
 
     def unlink(self, path):
+        self.bar(path)
         self.step("changes")
         node = self.find(path)
         folder, name = self.parent(path)
@@ -325,6 +341,8 @@ class Forgetful(fuse.Operations):
         if path == CONTROL:
             return 0
         self.check()
+        if flags & os.O_ACCMODE != os.O_RDONLY:
+            self.bar(path)
         return self.grip(self.find(path), path)
 
     def read(self, path, size, offset, fh):
@@ -338,7 +356,8 @@ class Forgetful(fuse.Operations):
             self.command(data.decode())
             return len(data)
         self.check()
-        node = self.file(fh)[0]
+        node, name = self.file(fh)
+        self.bar(name)
         self.step("changes")
         if offset + len(data) > len(node.live):
             data = self.take_space(data)
@@ -361,7 +380,8 @@ class Forgetful(fuse.Operations):
         if path == CONTROL:
             return 0
         self.check()
-        node = self.file(fh)[0] if fh else self.find(path)
+        node, name = self.file(fh) if fh else (self.find(path), path)
+        self.bar(name)
         self.step("changes")
         node.change("size", length)
         return 0

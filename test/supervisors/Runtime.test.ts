@@ -75,7 +75,7 @@ describe("Runtime", () => {
     await expect(start(file)).rejects.toThrow("colour")
   })
 
-  it("applies what is hot while records are written, and says so [A-263, A-266, A-316]", async () => {
+  it("applies what is hot beside appends, and says so [A-263, A-266, A-316]", async () => {
     const at = make({ queue_depth: 2 })
     const { runtime, lines } = await start(at.file)
     await runtime.append(draft(0))
@@ -134,7 +134,7 @@ describe("Runtime", () => {
     ).not.toContain(salt)
   })
 
-  it("drains and switches for the rest, and loses nothing on the way [A-055, A-264, A-267]", async () => {
+  it("drains and switches for the rest, and loses nothing [A-055, A-264, A-267]", async () => {
     const at = make({ "wal.fsync": "on_checkpoint" })
     const { runtime } = await start(at.file)
     const accepted: Array<number> = []
@@ -162,7 +162,7 @@ describe("Runtime", () => {
     expect(records.map(({ seq }) => seq)).toEqual(records.map((_, i) => i + 1))
   })
 
-  it("changes nothing where the new settings are wrong or need a restart [A-256, A-265]", async () => {
+  it("changes nothing where settings are wrong or need a restart [A-256, A-265]", async () => {
     const at = make({ queue_depth: 8 })
     const { runtime } = await start(at.file)
     await runtime.append(draft(0))

@@ -38,6 +38,8 @@ export const indexFloor = 11
 /** Files nobody has to import: where a program, a package or a test run begins. */
 export const entries: ReadonlyArray<string> = [
   "src/index.ts",
+  // The package's ./runtime.
+  "supervisors/Runtime.ts",
   "supervisors/main.ts",
   "bench/run.ts",
   ".ci/test.ts",

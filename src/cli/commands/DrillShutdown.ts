@@ -200,7 +200,6 @@ const show = ({ output }: Context, ended: Ended, verdict: string, findings: numb
   ])) {
     output.line(line)
   }
-  output.line(
-    `verdict ${verdict.toUpperCase()}: ${count(findings, "finding")}, every acknowledged record looked for`,
-  )
+  const found = count(findings, "finding")
+  output.line(`verdict ${verdict.toUpperCase()}: ${found}; all acknowledged were looked for`)
 }
