@@ -509,17 +509,6 @@ def lost_block(fd, start, size):
     return False
 
 
-def lost_write(fd, start, bad_end, size):
-    """Is a write lost that others stand behind, as an fsync that failed leaves it? Then the first bad frame or entry
-    is zero from its first byte on, for as long as the shortest frame, or from a block's first byte to its end."""
-    head = os.pread(fd, 84, start)
-    if len(head) == 84 and not any(head):
-        return True
-    lo = max(start, bad_end - 512)
-    kept = lo + len(os.pread(fd, bad_end - lo, lo).rstrip(b"\0"))
-    return bad_end <= size and lo < kept < bad_end - 1 and kept % 512 == 0
-
-
 def occurrences(fd, start, end, pattern, reach):
     """(bytes, index) of each place a pattern stands at, with what follows it up to reach."""
     for _, data in windows(fd, start, end, reach):
@@ -561,8 +550,7 @@ def not_torn(fd, start, size, bad_end, incomplete, always, sealed, covered, hide
         return covered
     if always and size - start > MIB:
         return "more than 1 MiB"
-    if not (incomplete or zeros_from(fd, start, size) < min(bad_end, size) or lost_block(fd, start, size)
-            or lost_write(fd, start, bad_end, size)):
+    if not (incomplete or zeros_from(fd, start, size) < min(bad_end, size) or lost_block(fd, start, size)):
         return "complete, and no zeros"
     return "a complete one is hidden in it" if hides() else None
 

@@ -6,22 +6,42 @@ import { AppendReceipt, type Sealed } from "./Progress.ts"
 
 const piiBlocked = rejectNumber("pii_blocked")
 
-/** Answers the drafts that `result` consumed from `from` on; how many were refused as secrets. */
+interface Caller {
+  readonly resolve: ((receipt: AppendReceipt) => void) | undefined
+  readonly reject: ((error: unknown) => void) | undefined
+}
+
+/**
+ * Answers the drafts that `result` consumed from `from` on; how many were refused as secrets.
+ * With `safe` the accepted ones are answered once it settles, and are told where it fails.
+ */
 export const answer = (
   batch: Batch<AppendReceipt>,
   from: number,
   result: SealResult,
   sealed: Sealed,
+  safe?: Promise<void>,
 ): number => {
+  const waiting: Array<Caller> = []
   let index = 0
   let blocked = 0
   for (let i = 0; i < result.consumed; i++) {
     const status = result.statuses[i] as number
-    if (status === 0) batch.resolve[from + i]?.(new AppendReceipt(sealed, index++))
-    else {
+    const at = from + i
+    if (status !== 0) {
       if (status === piiBlocked) blocked += 1
-      batch.reject[from + i]?.(Rejected.of(rejectCode(status) ?? "json"))
-    }
+      batch.reject[at]?.(Rejected.of(rejectCode(status) ?? "json"))
+    } else if (safe === undefined) batch.resolve[at]?.(new AppendReceipt(sealed, index++))
+    // The batch is used again meanwhile.
+    else waiting.push({ resolve: batch.resolve[at], reject: batch.reject[at] })
   }
+  safe?.then(
+    () => {
+      for (const [i, { resolve }] of waiting.entries()) resolve?.(new AppendReceipt(sealed, i))
+    },
+    (error: unknown) => {
+      for (const { reject } of waiting) reject?.(error)
+    },
+  )
   return blocked
 }

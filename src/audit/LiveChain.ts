@@ -200,6 +200,7 @@ const opened = async (
     await write()
     await writer.flush()
     writer.tune(tuningOf(chain.stream))
+    if (chain.watch !== undefined) chain.watch.isOpening = false
     return chain
   } catch (error) {
     await abandonChain(chain)
@@ -339,7 +340,9 @@ const assemble = (
     pool,
     // The first records of an opening are not refused, however slow the disk.
     tuning: { ...options.tuningOf(stream), enqueueMs: Number.POSITIVE_INFINITY },
-    onShed: (reason, count) => shedding.add(reason, count),
+    onShed: (reason, count) => {
+      if (watch?.isOpening !== true) shedding.add(reason, count)
+    },
     onRoom: () => {
       if (watch?.isShut !== true) shedding.room()
     },

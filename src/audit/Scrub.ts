@@ -50,7 +50,7 @@ export type ScrubInput = Omit<ChainInput, "files" | "from">
 const isDamage = ({ kind }: Finding): boolean =>
   weightOf(kind) === "damning" || kind === "segment_missing"
 
-/** Where a pass begins that leaves out the segments before `first`; else what is wrong with these. */
+/** Where a pass over the segments from `first` on begins; else what is wrong with those before. */
 const beginning = (files: ChainFiles, first: number): Pick<ChainInput, "from"> | Finding => {
   const heads = readHeads(files)
   if (!Array.isArray(heads)) return heads
@@ -70,18 +70,17 @@ export const startScrub = (
   let position = 0
   const { promise: stopped, resolve: stop } = Promise.withResolvers<undefined>()
   let isStopped = false
+  let run: ReturnType<typeof verifyChain> | undefined
   const scrub = async (): Promise<Finding | undefined> => {
     const files = listChain(directory)
     const begun = first > 1 ? beginning(files, first) : {}
     if ("kind" in begun) return begun
     position = begun.from?.state.seq ?? 0
-    const run = verifyChain({ ...input, ...begun, files })
+    const pass = verifyChain({ ...input, ...begun, files })
+    run = pass
     for (;;) {
-      const step = await lane.turn(() => (isStopped ? undefined : run.next()))
-      if (step === undefined) {
-        run.return(undefined as never)
-        return undefined
-      }
+      const step = await lane.turn(() => (isStopped ? undefined : pass.next()))
+      if (step === undefined) return undefined
       if (step.done) {
         position = step.value.state.seq
         return step.value.findings.find(isDamage)
@@ -97,6 +96,8 @@ export const startScrub = (
     done,
     stop: () => {
       isStopped = true
+      // It has a file open, and may not have its turn for long.
+      run?.return(undefined as never)
       stop(undefined)
     },
   }

@@ -1,3 +1,7 @@
+/**
+ * What the sealed segments of a chain say of themselves: their first and last frames and counts, so
+ * that opening need not read them whole. Source: FORMATS 4 (Opening).
+ */
 import { dataView } from "../base/Bytes.ts"
 import { parseHash } from "../base/Hash.ts"
 import {

@@ -106,22 +106,6 @@ const hasZeroBlock = (tail: Tail): boolean => {
   return false
 }
 
-/**
- * A write was lost and later ones stand behind it: an fsync that failed takes what came before it,
- * not what was written meanwhile. The first bad frame or entry is zero, or is from a block on.
- */
-const isLost = (tail: Tail): boolean => {
-  const { bytes, offset } = tail
-  const start = bytes.read(0, frameOverheadBytes)
-  // More than one flipped byte can make of a length, less than any frame or entry has.
-  if (start.length === frameOverheadBytes && isZero(start)) return true
-  const end = claimedBytes(tail) ?? frameBytesMax
-  if (end > bytes.length) return false
-  const from = Math.max(0, end - blockBytes)
-  const zeroFrom = from + bytes.read(from, end - from).findLastIndex((byte) => byte !== 0) + 1
-  return zeroFrom > from && zeroFrom < end - 1 && (offset + zeroFrom) % blockBytes === 0
-}
-
 interface Piece {
   readonly bytes: Buffer
   /** Places from `from` to before `to` are this piece's, the bytes around them its neighbours'. */
@@ -227,7 +211,7 @@ export const judgeTail = (tail: Tail, hash: typeof b3 = b3): "torn" | string => 
   if (tail.fsync === "always" && tail.bytes.length > unsyncedBytesMax) {
     return "more than 1 MiB, which fsync=always never leaves behind"
   }
-  if (!isIncomplete(tail) && !endsInZeros(tail) && !hasZeroBlock(tail) && !isLost(tail)) {
+  if (!isIncomplete(tail) && !endsInZeros(tail) && !hasZeroBlock(tail)) {
     return "the frame is whole and no block of it is missing"
   }
   const isOfFrames = tail.of === "frames"

@@ -31,6 +31,8 @@ const termsOf = ({ walMs, walStrikes }: Tuning) => ({ deadlineMs: walMs, strikes
 export class Watch implements SinkWatch {
   readonly #options: WatchOptions
   readonly #patience: Patience
+  /** The first records of the chain are still to be written: what is refused is they themselves. */
+  isOpening = true
   #tenant: Tenant | undefined
 
   constructor(options: WatchOptions) {

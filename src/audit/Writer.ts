@@ -1,3 +1,20 @@
+/**
+ * The single writer of one chain.
+ *
+ * One loop takes batches and tasks in turn; nothing else changes the chain. A batch goes:
+ *
+ * 1. take from the mailbox
+ * 2. seal: canonical bytes, chain, hashes, signatures (engine, one crossing)
+ * 3. write the frames; the state advances only now     crash before: nothing was acknowledged
+ * 4. answer the callers (always: after 5)              crash after: the OS has the frames
+ * 5. fsync (always)                                    crash before: a torn tail, never `durable`
+ * 6. write the signature entries                       crash before: recovery signs what it finds
+ *
+ * A full disk refuses the batch; whatever else goes wrong with a file ends the writer, and only a
+ * cold start goes on.
+ *
+ * Source: FORMATS 4, 5.
+ */
 import { frameBytesMax } from "../base/Limits.ts"
 import type { ChainState, SealResult } from "../engine/Engine.ts"
 import { Admission } from "../ingress/Admission.ts"
@@ -7,6 +24,7 @@ import { defaultPrivacy, type PrivacyPolicy } from "../record/Privacy.ts"
 import { isDisplaced, isFull, isStateUnknown } from "../sink/SinkError.ts"
 import { answer } from "./Answer.ts"
 import { AuditError } from "./AuditError.ts"
+import { CheckpointDuty } from "./CheckpointDuty.ts"
 import { Checkpointer } from "./Checkpointer.ts"
 import { GroupCommit } from "./GroupCommit.ts"
 import { type AppendReceipt, type Level, Progress } from "./Progress.ts"
@@ -30,6 +48,7 @@ export class Writer {
   readonly #admission: Admission<AppendReceipt>
   readonly #commit: GroupCommit
   readonly #checkpointer: Checkpointer
+  readonly #duty: CheckpointDuty
   readonly #tasks: Array<() => Promise<void>> = []
   #tuning: Tuning
   readonly #counts = { redacted: 0, values: 0, blocked: 0 }
@@ -42,9 +61,6 @@ export class Writer {
   #failed: unknown
   #isClosing = false
   #durableDemanded = false
-  #checkpointDue = false
-  #checkpointing: Promise<void> = Promise.resolve()
-  #nextCheckpoint: Promise<void> | undefined
 
   constructor(options: WriterOptions) {
     const { chain, engine, sink, clock, state, policy, checkpoint: head, pending } = options
@@ -58,6 +74,7 @@ export class Writer {
     const { progress } = this
     this.#commit = new GroupCommit({ sink, policy, progress, lastSeq: state.seq, stop })
     this.#checkpointer = new Checkpointer({ chain, engine, sink, clock, head, pending })
+    this.#duty = new CheckpointDuty(() => this.#checkpointNow(), options.onTrouble)
     this.#mailbox = new Mailbox({
       depthMax: options.tuning.queueDepth,
       pool: options.pool,
@@ -167,18 +184,12 @@ export class Writer {
    * Errors: AuditError NO_SIGNER, TAMPER; SignerError; SinkError.
    */
   checkpoint(): Promise<void> {
-    // Whoever asks while one waits for its turn gets that one: it covers all that is there then.
-    this.#nextCheckpoint ??= this.#checkpointing.then(() => {
-      this.#nextCheckpoint = undefined
-      return this.#checkpointNow()
-    })
-    this.#checkpointing = this.#nextCheckpoint.catch(() => undefined)
-    return this.#nextCheckpoint
+    return this.#duty.checkpoint()
   }
 
   /** Drains, fsyncs and closes the sink. The caller has stopped the intake. */
   async close(): Promise<void> {
-    await this.#checkpointing
+    await this.#duty.idle()
     this.#isClosing = true
     try {
       await this.#task(async () => {
@@ -319,14 +330,17 @@ export class Writer {
       this.#checkpointer.add(result.hashes)
       this.progress.reach("accepted", lastSeq)
       this.#commit.wrote(result.frames.length, result.signatures, result.state)
-      this.#checkpointWhenDue(lastSeq)
+      if (this.#options.signer !== undefined) this.#duty.whenDue(() => this.#isDue)
     }
     const { writerId, stream } = this.#options.chain
     const place = { writerId, stream, firstSeq, lastSeq, hashes: result.hashes }
     const shared = { ...place, progress: this.progress, waits: {} }
     this.#counts.redacted += result.redacted.records
     this.#counts.values += result.redacted.values
-    this.#counts.blocked += answer(batch, from, result, shared)
+    // INTERFACES: what append has answered survives a power cut, where each group is fsynced.
+    const isLater = this.#options.policy === "always" && lastSeq >= firstSeq
+    const safe = isLater ? this.progress.wait("durable", lastSeq) : undefined
+    this.#counts.blocked += answer(batch, from, result, shared, safe)
   }
 
   /** Only a full disk is waited for in place: what else there is, a cold start finds out. */
@@ -349,22 +363,8 @@ export class Writer {
     if (this.#options.policy !== "ram") this.progress.reach("durable", seq)
   }
 
-  #checkpointWhenDue(lastSeq: number): void {
-    const { signer, onTrouble } = this.#options
-    const isDue = lastSeq - this.#checkpointer.lastSeq >= this.#tuning.checkpointEvery
-    if (!isDue || this.#checkpointDue || signer === undefined) return
-    this.#checkpointDue = true
-    this.checkpoint().then(
-      () => {
-        this.#checkpointDue = false
-        // What came in meanwhile may be due as well, and nothing else may follow.
-        this.#checkpointWhenDue(this.#state.seq)
-      },
-      (error: unknown) => {
-        this.#checkpointDue = false
-        onTrouble(error)
-      },
-    )
+  get #isDue(): boolean {
+    return this.#state.seq - this.#checkpointer.lastSeq >= this.#tuning.checkpointEvery
   }
 
   async #checkpointNow(): Promise<void> {

@@ -166,33 +166,6 @@ describe("a block that never reached the disk", () => {
   })
 })
 
-describe("a write that was lost, with later ones behind it", () => {
-  const behind = frameOf(9, next.hash).bytes
-  const end = offset + next.bytes.length
-  const all = concat(next.bytes, behind)
-
-  it("is torn where all of it is gone, if the hole is as long as the shortest frame", () => {
-    expect(isTorn(unwritten(all, offset, end))).toBe(true)
-    const junk = (length: number): Uint8Array => concat(new Uint8Array(length), behind)
-    expect(isTorn(junk(84))).toBe(true)
-    expect(isTorn(junk(83))).toBe(false)
-  })
-
-  it("is torn where it is gone from a block on, to its last byte", () => {
-    expect(boundary).toBeLessThan(end - 2)
-    expect(isTorn(unwritten(all, boundary, end))).toBe(true)
-    expect(isTorn(unwritten(all, boundary, end - 1))).toBe(false)
-    expect(isTorn(unwritten(all, boundary + 1, end))).toBe(false)
-    expect(isTorn(unwritten(all, boundary - 1, end))).toBe(false)
-  })
-
-  it("is none of which one flipped byte could be what is left", () => {
-    for (let at = 0; at < next.bytes.length; at++) {
-      expect([at, isTorn(changed(all, at, () => 0))]).toEqual([at, false])
-    }
-  })
-})
-
 describe("a complete frame that the tail hides", () => {
   it("is tampering: one flipped bit of the last frame's len, any of them", () => {
     for (let bit = 0; bit < 32; bit++) {
@@ -331,18 +304,6 @@ describe("the end of a .sig file", () => {
     expect(isTornSig(unwritten(concat(entry, new Uint8Array(900).fill(1)), offset, boundary))).toBe(
       true,
     )
-  })
-
-  it("is torn where an entry is lost and later ones stand behind it", () => {
-    expect(isTornSig(concat(new Uint8Array(entry.length), entry))).toBe(false)
-    expect(isTornSig(concat(new Uint8Array(entry.length), entry), { nextSeq: 2 })).toBe(true)
-    for (let at = 0; at < entry.length; at++) {
-      const bytes = concat(
-        changed(entry, at, () => 0),
-        entry.subarray(0, 40),
-      )
-      if (entry[at] !== 0) expect([at, isTornSig(bytes)]).toEqual([at, false])
-    }
   })
 
   it("is bound by the same conditions", () => {

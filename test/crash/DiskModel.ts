@@ -27,15 +27,34 @@ export class Node {
   kept: Content
   /** What was done since the last fsync. */
   changes: ReadonlyArray<Step> = []
+  /** All that was written, as its pages have it: what a failed fsync forgot is there still. */
+  pages: Content
 
   constructor(content: Content) {
     this.live = content
     this.kept = content
+    this.pages = content
   }
 
   change(step: Step): void {
-    this.live = applied(this.live, step)
-    this.changes = [...this.changes, step]
+    const whole = this.whole(step)
+    const hasAll = this.pages === this.live
+    this.live = applied(this.live, whole)
+    this.pages = hasAll ? this.live : applied(this.pages, step)
+    this.changes = [...this.changes, whole]
+  }
+
+  /** A write of whole sectors: it makes them dirty with all the bytes that their pages have. */
+  whole(step: Step): Step {
+    const { live, pages } = this
+    if (step.kind !== "write" || !(live instanceof Uint8Array)) return step
+    const end = step.at + step.data.length
+    const at = step.at - (step.at % blockBytes)
+    const to = Math.min(Math.ceil(end / blockBytes) * blockBytes, Math.max(end, live.length))
+    const data = new Uint8Array(to - at)
+    data.set((pages as Uint8Array).subarray(at, to))
+    data.set(step.data, step.at - at)
+    return { kind: "write", at, data }
   }
 
   /** An fsync that began when there were `count` changes has ended. */
@@ -46,14 +65,20 @@ export class Node {
 
   /**
    * As a kernel does it when an fsync that began when there were `count` changes fails: those pages
-   * are dropped, all or in part. What was written meanwhile stays, behind a hole.
+   * are clean, and all or a part of their sectors on no disk. A sector that a later write touches
+   * is dirty again and keeps all its bytes: the steps are writes of whole sectors.
    */
   drop(count: number, share: number): void {
     if (!(this.kept instanceof Uint8Array)) return
-    const steps = pieces(this.changes.slice(0, count))
+    const steps = sectorsOf(this.changes.slice(0, count), this.kept)
     this.kept = steps.slice(0, Math.floor(steps.length * share)).reduce(applied, this.kept)
-    this.changes = this.changes.slice(count)
+    this.skip(count)
     this.live = this.changes.reduce(applied, this.kept)
+  }
+
+  /** The first `count` changes count as done and are on no disk. */
+  skip(count: number): void {
+    this.changes = this.changes.slice(count)
   }
 }
 
@@ -95,6 +120,16 @@ const pieces = (steps: ReadonlyArray<Step>): ReadonlyArray<Step> =>
     return parts
   })
 
+/** What an fsync has to write: sizes, then each sector once, as it stands when the fsync begins. */
+const sectorsOf = (steps: ReadonlyArray<Step>, kept: Content): ReadonlyArray<Step> => {
+  const content = steps.reduce(applied, kept) as Uint8Array
+  const places = pieces(steps).flatMap((step) => (step.kind === "write" ? [step.at] : []))
+  const sectors = [...new Set(places)].map((at): Step => {
+    return { kind: "write", at, data: content.subarray(at, at + blockBytes) }
+  })
+  return [...steps.filter(({ kind }) => kind === "size"), ...sectors]
+}
+
 /** Blocks reach the disk in any order, the size before them: what is missing reads as zero. */
 const scattered = (kept: Uint8Array, live: Uint8Array, random: () => number): Uint8Array => {
   const bytes = new Uint8Array(live.length)
@@ -125,7 +160,7 @@ export const survivors = (
   outcome: Outcome,
   random: () => number,
 ): Tree => {
-  const after = step === undefined ? node.live : applied(node.live, step)
+  const after = step === undefined ? node.live : applied(node.live, node.whole(step))
   if (outcome === "persisted") return treeOf(root, (at) => (at === node ? after : at.live))
   if (outcome === "lost") return treeOf(root, (at) => at.kept)
   if (outcome === "scattered" && node.kept instanceof Uint8Array) {
@@ -133,7 +168,7 @@ export const survivors = (
     return treeOf(root, (at) => (at === node ? mixed : at.kept))
   }
   if (step?.kind === "write") {
-    const half = { ...step, data: step.data.subarray(0, step.data.length >> 1) }
+    const half = node.whole({ ...step, data: step.data.subarray(0, step.data.length >> 1) })
     return treeOf(root, (at) => (at === node ? applied(node.live, half) : at.live))
   }
   const done = pieces(node.changes)

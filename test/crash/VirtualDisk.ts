@@ -38,7 +38,8 @@ export interface Call {
 
 /**
  * How an operation fails: with its whole effect, with none, or with half of it. An fsync that fails
- * `unwritten` leaves its data readable and clean, as Linux does: no later fsync writes it.
+ * forgets whole sectors, none that a later write touches; one that fails `unwritten` leaves its data
+ * readable and clean, as Linux does: no later fsync writes it.
  */
 export interface Fault {
   readonly code: "EIO" | "EMFILE" | "ENOSPC"
@@ -192,24 +193,21 @@ export class VirtualDisk {
   }
 
   write(fd: number, { path, node }: OpenFile, data: Uint8Array, at: number): number {
-    const write = (bytes: Uint8Array): void => {
+    const write = (step: Step): void => {
+      const whole = node?.whole(step) ?? step
+      if (whole.kind !== "write") return
+      const bytes = whole.data
       for (let done = 0; done < bytes.length; ) {
-        done += real.writeSync(fd, bytes, done, bytes.length - done, at + done)
+        done += real.writeSync(fd, bytes, done, bytes.length - done, whole.at + done)
       }
     }
-    const half = data.slice(0, data.length >> 1)
-    const copy = data.slice()
-    this.change(
-      "write",
-      path,
-      node,
-      { kind: "write", at, data: copy },
-      () => write(copy),
-      () => {
-        write(half)
-        node?.change({ kind: "write", at, data: half })
-      },
-    )
+    const step: Step = { kind: "write", at, data: data.slice() }
+    const half: Step = { kind: "write", at, data: data.slice(0, data.length >> 1) }
+    const tear = (): void => {
+      write(half)
+      node?.change(half)
+    }
+    this.change("write", path, node, step, () => write(step), tear)
     return data.length
   }
 
@@ -226,7 +224,7 @@ export class VirtualDisk {
     return () => {
       if (this.lies(path)) return
       if (fault === undefined || fault.effect === "persisted") node.settle(count)
-      else if (fault.effect === "unwritten") node.changes = node.changes.slice(count)
+      else if (fault.effect === "unwritten") node.skip(count)
       else this.#forget(fd, node, count, fault.effect === "torn" ? 0.5 : 0)
       if (fault !== undefined) this.#fail(fault, "fsync", path)
     }

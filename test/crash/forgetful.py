@@ -17,7 +17,8 @@ counters as JSON:
     arm MODE SEED AFTER    cut the power before the AFTER-th change or fsync from now on; 0: never
     cut                    cut it now: from then on everything fails with EIO
     on                     power comes back; files that were open stay dead
-    fail AFTER             the AFTER-th fsync fails once with EIO, and what it was for is forgotten
+    fail AFTER             the AFTER-th fsync fails once with EIO, and what it was for is forgotten,
+                           whole 512-byte sectors; a later write into one of them brings it back
     full AFTER             the AFTER-th growing write is cut short, then the disk is full; 0: not
     refuse CODE PART       changes, and files opened for writing, below a path with PART in it fail
                            with the errno of that name, as EROFS; OK: not any more
@@ -49,13 +50,28 @@ class Node:
         self.live = {} if self.is_dir else bytearray()
         self.kept = {} if self.is_dir else bytearray()
         self.changes = []
+        # All that was ever written, as its pages have it, once an fsync has failed.
+        self.pages = None
         self.links = 1
         self.time = time.time_ns()
 
     def change(self, *step):
+        if self.pages is not None:
+            apply(self.pages, step)
+            step = self.whole(step)
         self.changes.append(step)
         apply(self.live, step)
         self.time = time.time_ns()
+
+    def whole(self, step):
+        """A write makes its sectors dirty again, with the bytes that an fsync had forgotten."""
+        if step[0] != "write":
+            return step
+        offset, data = step[1:]
+        end = offset + len(data)
+        start = offset - offset % BLOCK
+        end = min(-(-end // BLOCK) * BLOCK, max(end, len(self.live)))
+        return ("write", start, bytes(self.pages[start:end]))
 
     def sync(self):
         for step in self.changes:
@@ -169,12 +185,17 @@ class Forgetful(fuse.Operations):
             SURVIVORS[self.mode](node, self.rng)
         node.changes = []
         node.live = node.kept.copy()
+        node.pages = None
         for child in node.live.values() if node.is_dir else []:
             self.lose(child, seen)
 
     def fail(self, node):
-        """As a kernel does it: the pages are dropped, and the next fsync has nothing to say."""
+        """As a kernel does it: the pages are clean, and the next fsync has nothing to say.
+
+        Nothing is written while this runs: what comes later finds its sectors in the pages.
+        """
         if not node.is_dir:
+            node.pages = node.live if node.pages is None else node.pages
             node.live = node.kept.copy()
             node.changes = []
         refuse(errno.EIO)
