@@ -2,6 +2,7 @@
 import type { SealResult } from "../engine/Engine.ts"
 import type { Batch } from "../ingress/Mailbox.ts"
 import { Rejected, rejectCode, rejectNumber } from "../record/Reject.ts"
+import { AuditError } from "./AuditError.ts"
 import { AppendReceipt, type Sealed } from "./Progress.ts"
 
 const piiBlocked = rejectNumber("pii_blocked")
@@ -44,4 +45,24 @@ export const answer = (
     },
   )
   return blocked
+}
+
+/** Callers whose records are written and not durable yet, where they are told only then. */
+export class Unanswered {
+  readonly #waiting = new Set<(error: unknown) => void>()
+
+  /** Settles with `durable`, unless it is given up before. */
+  until(durable: Promise<void>): Promise<void> {
+    return new Promise((done, fail) => {
+      this.#waiting.add(fail)
+      durable.then(done, fail).finally(() => this.#waiting.delete(fail))
+    })
+  }
+
+  /** The disk stands still: nobody knows whether what was written will be there. */
+  giveUp(stream: string): void {
+    const message = `the disk of ${stream} does not confirm the record; it may be there all the same`
+    for (const fail of this.#waiting) fail(AuditError.of("TIMEOUT", message))
+    this.#waiting.clear()
+  }
 }

@@ -10,9 +10,7 @@
  * 5. fsync (always)                                    crash before: a torn tail, never `durable`
  * 6. write the signature entries                       crash before: recovery signs what it finds
  *
- * A full disk refuses the batch; whatever else goes wrong with a file ends the writer, and only a
- * cold start goes on.
- *
+ * A full disk refuses the batch; whatever else goes wrong with a file ends the writer.
  * Source: FORMATS 4, 5.
  */
 import { frameBytesMax } from "../base/Limits.ts"
@@ -22,7 +20,7 @@ import { type Batch, Mailbox } from "../ingress/Mailbox.ts"
 import { type Draft, encodeDraft } from "../record/Draft.ts"
 import { defaultPrivacy, type PrivacyPolicy } from "../record/Privacy.ts"
 import { isDisplaced, isFull, isStateUnknown } from "../sink/SinkError.ts"
-import { answer } from "./Answer.ts"
+import { answer, Unanswered } from "./Answer.ts"
 import { AuditError } from "./AuditError.ts"
 import { CheckpointDuty } from "./CheckpointDuty.ts"
 import { Checkpointer } from "./Checkpointer.ts"
@@ -49,6 +47,7 @@ export class Writer {
   readonly #commit: GroupCommit
   readonly #checkpointer: Checkpointer
   readonly #duty: CheckpointDuty
+  readonly #unanswered = new Unanswered()
   readonly #tasks: Array<() => Promise<void>> = []
   #tuning: Tuning
   readonly #counts = { redacted: 0, values: 0, blocked: 0 }
@@ -149,6 +148,7 @@ export class Writer {
   /** Refuses drafts as `io_backpressure` until the last cause is gone; our own records never. */
   setShut(cause: "full" | "stalled", isShut: boolean): void {
     this.#admission.setShut(cause, isShut)
+    if (cause === "stalled" && isShut) this.#unanswered.giveUp(this.#options.chain.stream)
   }
 
   /** Takes effect for the drafts that come from now on. */
@@ -339,7 +339,8 @@ export class Writer {
     this.#counts.values += result.redacted.values
     // INTERFACES: what append has answered survives a power cut, where each group is fsynced.
     const isLater = this.#options.policy === "always" && lastSeq >= firstSeq
-    const safe = isLater ? this.progress.wait("durable", lastSeq) : undefined
+    const durable = isLater ? this.progress.wait("durable", lastSeq) : undefined
+    const safe = durable && this.#unanswered.until(durable)
     this.#counts.blocked += answer(batch, from, result, shared, safe)
   }
 

@@ -41,11 +41,11 @@ const append = async (room: Strongroom, witness: Testimony): Promise<void> => {
 /** Records, a turn or two apart: some are written while an fsync lasts. */
 const live = async (room: Strongroom, witness: Testimony): Promise<ReadonlyArray<unknown>> => {
   const appends: Array<Promise<unknown>> = []
-  for (let i = 0; i < 12; i++) {
+  for (let i = 0; i < 24; i++) {
     appends.push(endOf(append(room, witness)))
     for (let turns = i % 4; turns > 0; turns--)
       await new Promise<void>((done) => setImmediate(done))
-    if (i === 6) appends.push(endOf(room.checkpoint()))
+    if (i % 7 === 6) appends.push(endOf(room.checkpoint()))
   }
   return Promise.all(appends)
 }
@@ -161,6 +161,7 @@ describe("what a failed fsync forgets", () => {
   it("is whole sectors, and none that is written to while it runs", async () => {
     const file = await fileOf()
     const end = endOf(file.sync())
+    await new Promise<void>((done) => setImmediate(done))
     file.append(second)
     await end
     expect(bytesOf(disk.live)).toEqual(holed)

@@ -39,6 +39,22 @@ describe("gate", () => {
   })
 })
 
+describe("append", () => {
+  it.each([
+    ["always", 0],
+    ["on_checkpoint", 1],
+  ] as const)("answers with fsync=%s, and %i records are not durable then", async (fsync, open) => {
+    const room = await openRoom(makePlace(), { wal: { fsync } })
+    await room.append(draft(1))
+    await room.flush()
+    for (let i = 2; i < 20; i++) {
+      await room.append(draft(i))
+      const { accepted, durable } = room.counts()
+      expect(accepted - durable).toBe(open * (i - 1))
+    }
+  })
+})
+
 describe("subscribe", () => {
   it("tells of checkpoints and of the shutdown [A-314, A-317]", async () => {
     const room = await openRoom(makePlace())
