@@ -61,7 +61,7 @@ export class Unanswered {
 
   /** The disk stands still: nobody knows whether what was written will be there. */
   giveUp(stream: string): void {
-    const message = `the disk of ${stream} does not confirm the record; it may be there all the same`
+    const message = `the disk of ${stream} does not confirm a record; it may be there all the same`
     for (const fail of this.#waiting) fail(AuditError.of("TIMEOUT", message))
     this.#waiting.clear()
   }
