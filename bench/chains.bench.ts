@@ -21,7 +21,7 @@ const open = (changes: Partial<OpenOptions>): Promise<Strongroom> =>
     writerId: "svc-bench@host-1",
     engine: engine.name,
     notice: () => undefined,
-    deadlines: { enqueueMs: 60_000 },
+    deadlines: { enqueueMs: 60_000, walMs: 60_000 },
     ...changes,
   })
 

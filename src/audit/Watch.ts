@@ -20,7 +20,7 @@ export interface WatchOptions {
   readonly clock: Clock
   readonly tuning: Tuning
   readonly space: DiskSpace | undefined
-  /** Told once of all late steps in a row. */
+  /** Told once of several late steps. */
   readonly tell: (error: AuditError) => void
 }
 

@@ -2,7 +2,7 @@
  * The deadline of one sink's steps: who is late, and when it is no longer waited for.
  *
  * - A step that lasts longer than its deadline is *late*: counted once, and told of once for all
- *   late ones in a row.
+ *   that have less than ten seconds between them.
  * - One that outlasts `strikesMax` deadlines is a *stall*, which ends with the step.
  *
  * The deadline is that of 1 MiB; a step that makes more durable has as much more time. Nothing is
@@ -19,20 +19,22 @@ export interface PatienceTerms {
 
 export interface PatienceOptions extends PatienceTerms {
   readonly clock: Clock
-  /** Told of the first late step in a row. */
+  /** Told of the first of several late steps. */
   readonly onLate: (afterMs: number) => void
   /** Told when a stall begins, and when it ends. */
   readonly onStall: (isStalled: boolean) => void
 }
 
 const mebibyte = 1 << 20
+const calmMs = 10_000
 const timerMaxMs = 2 ** 31 - 1
 
 export class Patience {
   readonly #options: PatienceOptions
   #terms: PatienceTerms
   #late = 0
-  #isLate = false
+  /** From when on a late step is news. */
+  #calmFromMs = Number.NEGATIVE_INFINITY
   #stalled = 0
 
   constructor(options: PatienceOptions) {
@@ -84,16 +86,17 @@ export class Patience {
     } finally {
       isOver = true
       clearInterval(timer)
-      if (strikes === 0) this.#isLate = false
+      if (strikes > 0) this.#calmFromMs = this.#options.clock.nowMs() + calmMs
       if (strikes >= strikesMax) this.#stall(-1)
     }
   }
 
   #onLate(afterMs: number): void {
     this.#late += 1
-    if (this.#isLate) return
-    this.#isLate = true
-    this.#options.onLate(afterMs)
+    const nowMs = this.#options.clock.nowMs()
+    const isNews = nowMs >= this.#calmFromMs
+    this.#calmFromMs = nowMs + calmMs
+    if (isNews) this.#options.onLate(afterMs)
   }
 
   #stall(change: 1 | -1): void {

@@ -108,7 +108,7 @@ const failedFsync: Row = async (plan, witness) => {
   // A file that an fsync left shorter is found so by the next write, before the fsync is heard of.
   const unknown = ["STATE_UNKNOWN", "DISPLACED"]
   const isUnknown = unknown.includes(codeOf(error))
-  const ours = [...unknown, "IO", "KEY_IO"]
+  const ours = [...unknown, "IO", "KEY_IO", "UNAVAILABLE"]
   if (error !== undefined && !ours.includes(codeOf(error))) wrong.push(String(error))
   if (room === undefined) return wrong
   // A chain that does not know its state goes through recovery, in this process or the next.

@@ -63,7 +63,9 @@ describe.skipIf(reason !== undefined)(`a hung device (${reason ?? "shim"})`, () 
     expect(told.shed).toBe(BUSY)
     expect(told.walTimeouts).toBeGreaterThan(0)
     // Once for the stall, however long it was and whatever else was tried meanwhile.
-    expect((told.told as Array<string>).filter((line) => line === "slow TIMEOUT")).toHaveLength(1)
+    expect(
+      (told.toldOfHang as Array<string>).filter((line) => line === "slow TIMEOUT"),
+    ).toHaveLength(1)
     expect(readdirSync(join(told.dir, "export", "hang@1")).sort()).toContain("fast")
     expect(verdictOf(told.dir)).toMatchObject({ verdict: "valid", tampers: [] })
   }, 60_000)

@@ -37,9 +37,9 @@ export interface Call {
 }
 
 /**
- * How an operation fails: with its whole effect, with none, or with half of it. An fsync that fails
- * forgets whole sectors, none that a later write touches; one that fails `unwritten` leaves its data
- * readable and clean, as Linux does: no later fsync writes it.
+ * How an operation fails: with its whole effect, with none, or with half of it. An fsync that
+ * fails forgets whole sectors, none that a later write touches; one that fails `unwritten` leaves
+ * its data readable and clean, as Linux does: no later fsync writes it.
  */
 export interface Fault {
   readonly code: "EIO" | "EMFILE" | "ENOSPC"
