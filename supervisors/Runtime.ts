@@ -35,6 +35,7 @@ import { type ClosedReport, Strongroom } from "./Strongroom.ts"
 /** Where a configuration comes from, and who is told what. */
 export { ConfigError } from "../src/config/Issue.ts"
 
+/** Where the settings come from, and who is told. */
 export interface RuntimeOptions {
   /** Flag and value, as `--audit-sink` and `wal`. */
   readonly flags: ReadonlyArray<readonly [flag: string, value: string]>

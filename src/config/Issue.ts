@@ -33,10 +33,12 @@ export class ConfigError extends Data.TaggedError("ConfigError")<{
   readonly issues: ReadonlyArray<Issue>
   readonly message: string
 }> {
+  /** CONFIG_INVALID, which names every wrong key. */
   static invalid(issues: ReadonlyArray<Issue>): ConfigError {
     const message = issues.map(formatIssue).join("; ")
     return new ConfigError({ code: "CONFIG_INVALID", issues, message })
   }
+  /** CONFIG_RESTART: changes that only a restart can make. */
   static restart(
     changes: ReadonlyArray<{ readonly key: string; readonly from: string; readonly to: string }>,
   ): ConfigError {
