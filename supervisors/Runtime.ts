@@ -32,7 +32,6 @@ import type { OpenOptions } from "./Setup.ts"
 import { handleSignals, type Signals } from "./Signals.ts"
 import { type ClosedReport, Strongroom } from "./Strongroom.ts"
 
-/** Where a configuration comes from, and who is told what. */
 export { ConfigError } from "../src/config/Issue.ts"
 
 /** Where the settings come from, and who is told. */
