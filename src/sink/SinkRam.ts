@@ -19,6 +19,7 @@ export class SinkRam implements Sink {
   readonly #bytesMax: number
   #kept: Array<Kept> = []
   #bytes = 0
+  #spare: ArrayBuffer | undefined
   #signatures: Array<Uint8Array> = []
   #signatureBytes = 0
   readonly checkpoints = new Map<number, Uint8Array>()
@@ -48,13 +49,24 @@ export class SinkRam implements Sink {
   }
 
   write(frames: Uint8Array, firstSeq: number, count: number): void {
-    this.#kept.push({ frames: frames.slice(), firstSeq, count })
+    this.#kept.push({ frames: this.#copy(frames), firstSeq, count })
     this.#bytes += frames.length
     while (this.#bytes > this.#bytesMax && this.#kept.length > 1) {
-      const oldest = this.#kept.shift()
-      this.#bytes -= oldest?.frames.length ?? 0
-      this.evicted += oldest?.count ?? 0
+      const oldest = this.#kept.shift() as Kept
+      this.#bytes -= oldest.frames.length
+      this.evicted += oldest.count
+      this.#spare = oldest.frames.buffer as ArrayBuffer
     }
+  }
+
+  /** Into the memory of what was dropped last: pages never touched cost more than a copy. */
+  #copy(frames: Uint8Array): Uint8Array {
+    const spare = this.#spare
+    if (spare === undefined || spare.byteLength < frames.length) return new Uint8Array(frames)
+    this.#spare = undefined
+    const copy = new Uint8Array(spare, 0, frames.length)
+    copy.set(frames)
+    return copy
   }
 
   writeSignatures(entries: Uint8Array): void {

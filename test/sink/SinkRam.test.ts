@@ -22,3 +22,18 @@ describe("SinkRam", () => {
     expect(sink.room()).toBe(10)
   })
 })
+
+describe("what a ram sink keeps", () => {
+  it("is its own, also in the memory of what it dropped", async () => {
+    const sink = new SinkRam({ bytesMax: 30 })
+    const written = Buffer.alloc(10)
+    for (let seq = 1; seq <= 50; seq++) {
+      // The engine uses its buffer again for the next batch, which may be shorter.
+      const frames = written.subarray(0, 10 - (seq % 3)).fill(seq)
+      sink.write(frames, seq, 1)
+    }
+    const kept = [48, 49, 50].flatMap((seq) => Array(10 - (seq % 3)).fill(seq))
+    expect([...sink.frames()]).toEqual(kept)
+    expect([sink.firstSeq, sink.evicted]).toEqual([48, 47])
+  })
+})
