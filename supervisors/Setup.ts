@@ -31,6 +31,7 @@ import {
   rotateBytesMin,
   scrubTermsOf,
   smallSegments,
+  timerMsMax,
 } from "../src/base/Limits.ts"
 import { Bus } from "../src/bus/Bus.ts"
 import type { PrivacyCfg } from "../src/config/Config.ts"
@@ -239,15 +240,15 @@ const checkOptions = (options: NamedOptions): void => {
   checkAtLeast("ramBytesMax", options.ramBytesMax, frameBytesMax)
   checkAtLeast("checkpointEvery", options.checkpointEvery, 1)
   checkAtLeast("queueDepth", options.queueDepth, 1)
-  checkAtLeast("deadlines.enqueueMs", options.deadlines?.enqueueMs, 1)
+  checkMs("deadlines.enqueueMs", options.deadlines?.enqueueMs)
   checkAtLeast("wal.reserveBytes", wal?.reserveBytes, 0)
-  checkAtLeast("deadlines.walMs", options.deadlines?.walMs, 1)
+  checkMs("deadlines.walMs", options.deadlines?.walMs)
   checkAtLeast("breaker.failures", options.breaker?.failures, 1)
-  checkAtLeast("breaker.cooldownMs", options.breaker?.cooldownMs, 1)
-  checkAtLeast("deadlines.exportMs", options.deadlines?.exportMs, 1)
-  checkAtLeast("checkpointEveryMs", options.checkpointEveryMs, 1)
-  checkAtLeast("export.everyMs", options.export?.everyMs, 1)
-  checkAtLeast("deadlines.drainMs", options.deadlines?.drainMs, 1)
+  checkMs("breaker.cooldownMs", options.breaker?.cooldownMs)
+  checkMs("deadlines.exportMs", options.deadlines?.exportMs)
+  checkMs("checkpointEveryMs", options.checkpointEveryMs)
+  checkMs("export.everyMs", options.export?.everyMs)
+  checkMs("deadlines.drainMs", options.deadlines?.drainMs)
   for (const [stream, { queueDepth }] of Object.entries(options.streams ?? {})) {
     checkStream(stream)
     checkAtLeast(`streams.${stream}.queueDepth`, queueDepth, 1)
@@ -257,6 +258,12 @@ const checkOptions = (options: NamedOptions): void => {
 const checkChoice = (name: string, value: string | undefined, of: ReadonlyArray<string>): void => {
   if (value === undefined || of.includes(value)) return
   throw AuditError.of("SETTINGS", `${name} is none of ${of.join(", ")}`)
+}
+
+const checkMs = (name: string, value: number | undefined): void => {
+  checkAtLeast(name, value, 1)
+  if (value === undefined || value <= timerMsMax) return
+  throw AuditError.of("SETTINGS", `${name} is ${value}, more than ${timerMsMax}`)
 }
 
 const checkAtLeast = (name: string, value: number | undefined, min: number): void => {

@@ -44,6 +44,8 @@ export const rotateBytesDefault = 128 << 20
 /** Units: bytes set aside for a full disk. */
 export const reserveBytesDefault = 1 << 20
 export const rotateBytesMin = 8 << 20
+/** The longest that a timer of Node can wait; what is longer fires at once. Units: milliseconds */
+export const timerMsMax = 2 ** 31 - 1
 /** Lifts `rotateBytesMin`, for tests that fill segments; the package does not export it. */
 export const smallSegments: unique symbol = Symbol("smallSegments")
 /** How often the scrub looks, for tests that cannot wait; the package does not export it. */

@@ -10,6 +10,7 @@
  */
 
 import type { Clock } from "../base/Clock.ts"
+import { timerMsMax } from "../base/Limits.ts"
 
 export interface PatienceTerms {
   /** Units: milliseconds for each MiB that is begun. */
@@ -27,7 +28,6 @@ export interface PatienceOptions extends PatienceTerms {
 
 const mebibyte = 1 << 20
 const calmMs = 10_000
-const timerMaxMs = 2 ** 31 - 1
 
 export class Patience {
   readonly #options: PatienceOptions
@@ -69,7 +69,7 @@ export class Patience {
   async with<A>(bytes: number, step: () => Promise<A>): Promise<A> {
     const { deadlineMs, strikesMax } = this.#terms
     const longMs = deadlineMs * Math.max(1, Math.ceil(bytes / mebibyte))
-    const dueMs = Math.min(longMs, timerMaxMs)
+    const dueMs = Math.min(longMs, timerMsMax)
     let strikes = 0
     let isOver = false
     const strike = (): void => {

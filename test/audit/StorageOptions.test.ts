@@ -39,6 +39,15 @@ const wrong: ReadonlyArray<Wrong> = [
     ],
   ),
   [
+    // A timer of Node that is longer fires at once.
+    "checkpointEveryMs is 2147483648, more than 2147483647",
+    (options) => ({ ...options, checkpointEveryMs: 2 ** 31 }),
+  ],
+  [
+    "deadlines.enqueueMs is 3000000000, more than 2147483647",
+    (options) => ({ ...options, deadlines: { enqueueMs: 3e9 } }),
+  ],
+  [
     "ramBytesMax is 4179, not an integer from 4180",
     (options) => ({ ...options, sink: "ram", ramBytesMax: 4179 }),
   ],
