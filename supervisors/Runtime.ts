@@ -59,7 +59,6 @@ export class Runtime {
   #room: Strongroom
   /** While one log is drained and the next one opened. */
   #switching: Promise<void> | undefined
-  #signals: Signals | undefined
 
   private constructor(options: RuntimeOptions, config: AuditConfig, room: Strongroom) {
     this.#options = options
@@ -108,7 +107,7 @@ export class Runtime {
 
   /** SIGTERM and SIGINT drain and exit, a second one or the deadline aborts; SIGHUP reloads. */
   handleSignals(): Signals {
-    this.#signals = handleSignals({
+    return handleSignals({
       source: process,
       stopIntake: () => undefined,
       drain: async () => void (await this.stop("signal")),
@@ -124,7 +123,6 @@ export class Runtime {
       drainedCode: 0,
       monotonicMs: () => performance.now(),
     })
-    return this.#signals
   }
 
   /** Stops intake, drains until the deadline, closes. Errors: SinkError, SignerError. */

@@ -274,15 +274,14 @@ export class Strongroom {
 
   async #close(reason: string): Promise<ClosedReport> {
     this.#bus.publish("kernel.shutdown", { reason })
-    try {
-      const timers = this.#tree.stopTimers()
-      const report = await this.#log.close(this.#drainMs)
+    const timers = this.#tree.stopTimers()
+    let abandoned: ReadonlyArray<string> = []
+    const report = await this.#log.close(this.#drainMs).finally(async () => {
       await timers
-      return { ...report, abandoned: await this.#tree.close() }
-    } finally {
-      await this.#tree.close()
+      abandoned = await this.#tree.close()
       this.#key.close()
-    }
+    })
+    return { ...report, abandoned }
   }
 }
 

@@ -44,11 +44,6 @@ export class ExportRound {
     return this.#breaker.stateAt(this.#options.clock.nowMs())
   }
 
-  /** Chains whose export was given up and may still be running. */
-  get hanging(): ReadonlyArray<string> {
-    return [...this.#running]
-  }
-
   /**
    * Exports what is new of every chain; the others too where one fails.
    * Errors: the first of SinkError, SignerError, AuditError TIMEOUT, TAMPER; UNAVAILABLE at once

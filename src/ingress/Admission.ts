@@ -16,6 +16,9 @@ import { type Batch, draftCharactersMax, type Mailbox } from "./Mailbox.ts"
 /** The queue was full, or the sink was so slow that the queue was closed. */
 export type ShedReason = "audit_backpressure" | "io_backpressure"
 
+/** The cause that is ours: drafts have waited too long for the sink. */
+const waiting = "waiting"
+
 export class Admission<Answer> {
   readonly #mailbox: Mailbox<Answer>
   readonly #busy: (reason: ShedReason) => unknown
@@ -23,7 +26,6 @@ export class Admission<Answer> {
   #enqueueMs: number
   /** The batch that waits for the sink, with what of it is still to be sealed. */
   #held: { readonly batch: Batch<Answer>; readonly from: number } | undefined
-  #isStalled = false
   readonly #shut = new Set<string>()
 
   constructor(options: {
@@ -53,14 +55,14 @@ export class Admission<Answer> {
 
   /** Errors: Rejected; what `busy` gives. */
   draft(draft: Draft): Promise<Answer> {
-    if (this.#isStalled || this.#shut.size > 0) return this.#refuse("io_backpressure")
+    if (this.#shut.size > 0) return this.#refuse("io_backpressure")
     return this.#mailbox.offerDraft(draft) ?? this.#refuse("audit_backpressure")
   }
 
   /** As `draft`, of an encoded one. */
   text(text: string): Promise<Answer> {
     if (text.length > draftCharactersMax) return Promise.reject(Rejected.of("record_size"))
-    if (this.#isStalled || this.#shut.size > 0) return this.#refuse("io_backpressure")
+    if (this.#shut.size > 0) return this.#refuse("io_backpressure")
     return this.#mailbox.offer(text) ?? this.#refuse("audit_backpressure")
   }
 
@@ -68,7 +70,7 @@ export class Admission<Answer> {
   async stall(batch: Batch<Answer>, from: number, step: () => Promise<void>): Promise<void> {
     this.#held = { batch, from }
     const close = (): void => {
-      this.#isStalled = true
+      this.setShut(waiting, true)
       this.#onShed("io_backpressure", this.dismiss(this.#busy("io_backpressure")))
     }
     const isBounded = Number.isFinite(this.#enqueueMs)
@@ -79,20 +81,20 @@ export class Admission<Answer> {
       await step()
     } finally {
       clearTimeout(timer)
-      this.#isStalled = false
+      this.setShut(waiting, false)
       this.#held = undefined
     }
   }
 
   /** Tells all who wait `error`; how many they were. */
   dismiss(error: unknown): number {
-    const waiting = this.#mailbox.shed(error)
-    if (this.#held === undefined) return waiting
+    const shed = this.#mailbox.shed(error)
+    if (this.#held === undefined) return shed
     const { batch, from } = this.#held
     const held = batch.count - from
     for (let i = from; i < batch.count; i++) batch.reject[i]?.(error)
     batch.count = from
-    return waiting + held
+    return shed + held
   }
 
   #refuse(reason: ShedReason): Promise<never> {
