@@ -13,7 +13,7 @@ export {
 } from "../supervisors/AuditLayer.ts"
 export type { NamedOptions, OpenOptions } from "../supervisors/Setup.ts"
 export { type ClosedReport, Strongroom } from "../supervisors/Strongroom.ts"
-export { AuditError, type AuditErrorCode } from "./audit/AuditError.ts"
+export { AuditError, type AuditErrorCode, type Unconfirmed } from "./audit/AuditError.ts"
 export type { ChainHead, CloseReport, LogCounts, Notice } from "./audit/AuditLog.ts"
 export type { FsyncPolicy, Signing } from "./audit/Declaration.ts"
 export type { Exported } from "./audit/Export.ts"

@@ -41,28 +41,43 @@ export const answer = (
       for (const [i, { resolve }] of waiting.entries()) resolve?.(new AppendReceipt(sealed, i))
     },
     (error: unknown) => {
-      for (const { reject } of waiting) reject?.(error)
+      for (const [i, { reject }] of waiting.entries()) {
+        reject?.(error === unconfirmed ? timeout(new AppendReceipt(sealed, i)) : error)
+      }
     },
   )
   return blocked
 }
 
+/** Why callers are told without knowing: the disk stands still. */
+const unconfirmed = Symbol("unconfirmed")
+
+const timeout = (receipt: AppendReceipt): AuditError => {
+  const where = `${receipt.writerId} / ${receipt.stream}, seq ${receipt.seq}`
+  const message = `the disk does not confirm ${where}; the record may be there all the same`
+  return new AuditError({ code: "TIMEOUT", message, receipt })
+}
+
 /** Callers whose records are written and not durable yet, where they are told only then. */
 export class Unanswered {
-  readonly #waiting = new Set<(error: unknown) => void>()
+  readonly #waiting = new Map<(reason: unknown) => void, number>()
 
   /** Settles with `durable`, unless it is given up before. */
-  until(durable: Promise<void>): Promise<void> {
+  until(durable: Promise<void>, records: number): Promise<void> {
     return new Promise((done, fail) => {
-      this.#waiting.add(fail)
+      this.#waiting.set(fail, records)
       durable.then(done, fail).finally(() => this.#waiting.delete(fail))
     })
   }
 
-  /** The disk stands still: nobody knows whether what was written will be there. */
-  giveUp(stream: string): void {
-    const message = `the disk of ${stream} does not confirm a record; it may be there all the same`
-    for (const fail of this.#waiting) fail(AuditError.of("TIMEOUT", message))
+  /** Units: records. */
+  get count(): number {
+    return [...this.#waiting.values()].reduce((sum, records) => sum + records, 0)
+  }
+
+  /** Nobody knows whether what was written will be there. */
+  giveUp(): void {
+    for (const fail of this.#waiting.keys()) fail(unconfirmed)
     this.#waiting.clear()
   }
 }

@@ -15,8 +15,10 @@
  * unseal.key into the copy, and whoever has it can sign as this log.
  * Source: FORMATS 4 (a reader beside a live writer, rollback); LEDGER A-066, A-586, A-588.
  */
+
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
+import { setImmediate as turn } from "node:timers/promises"
 import type { Clock } from "../base/Clock.ts"
 import type { Engine } from "../engine/Engine.ts"
 import { canonicalizeValue } from "../record/Canonical.ts"
@@ -83,8 +85,6 @@ const unsealFile = "unseal.key"
 const controlStream = "control"
 /** A chain that is recovered meanwhile loses its torn tail under the copy. */
 const attemptsMax = 3
-
-const turn = (): Promise<void> => new Promise((done) => setImmediate(done))
 
 interface Listed extends ChainName {
   readonly files: ChainFiles

@@ -85,7 +85,12 @@ export class Intake {
       ({ seq }) => {
         if (this.#window.has(opId)) this.#window.set(opId, seq)
       },
-      () => this.#window.delete(opId),
+      (error: unknown) => {
+        // Written and not confirmed: a repeat must not be written a second time.
+        const seq = error instanceof AuditError ? error.receipt?.seq : undefined
+        if (seq === undefined) this.#window.delete(opId)
+        else if (this.#window.has(opId)) this.#window.set(opId, seq)
+      },
     )
     return receipt
   }

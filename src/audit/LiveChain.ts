@@ -6,6 +6,7 @@
  *
  * Source: FORMATS 4, 7 and 10.
  */
+import { setImmediate as turn } from "node:timers/promises"
 import { b3Text, formatHash, genesis } from "../base/Hash.ts"
 import type { ChainContext } from "../engine/Engine.ts"
 import { canonicalizeValue } from "../record/Canonical.ts"
@@ -214,8 +215,6 @@ export const abandonChain = async ({ scrub, intake, leave }: LiveChain): Promise
   scrub?.done.catch(() => undefined)
   await intake.writer.close().catch(() => undefined)
 }
-
-const turn = (): Promise<void> => new Promise((done) => setImmediate(done))
 
 const resumeChain = async (
   options: AuditLogOptions,

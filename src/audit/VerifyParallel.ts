@@ -7,7 +7,9 @@
  *
  * This file is also what the workers run.
  */
+
 import { availableParallelism } from "node:os"
+import { setImmediate as turn } from "node:timers/promises"
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads"
 import { type EngineChoice, selectEngine } from "../engine/Select.ts"
 import { type ChainName, chainDirectory, listChain, listChains } from "../sink/Segment.ts"
@@ -73,8 +75,6 @@ const bytesIn = (directory: string): number => {
 
 /** Units: bytes read between two turns of the event loop, some 20 ms. */
 const turnBytes = 8 << 20
-
-const turn = (): Promise<void> => new Promise((done) => setImmediate(done))
 
 /** In this thread, giving way now and then so that a signal is heard. */
 const verifyHere = async (

@@ -13,6 +13,7 @@
  * A full disk refuses the batch; whatever else goes wrong with a file ends the writer.
  * Source: FORMATS 4, 5.
  */
+import { setImmediate as turn } from "node:timers/promises"
 import { frameBytesMax } from "../base/Limits.ts"
 import type { ChainState, SealResult } from "../engine/Engine.ts"
 import { Admission } from "../ingress/Admission.ts"
@@ -36,8 +37,6 @@ import {
 
 // Enough records that an fsync pays, few enough that the disk starts while more are appended.
 const groupRecords = 64
-
-const turn = (): Promise<void> => new Promise((done) => setImmediate(done))
 
 export class Writer {
   readonly progress: Progress
@@ -148,7 +147,7 @@ export class Writer {
   /** Refuses drafts as `io_backpressure` until the last cause is gone; our own records never. */
   setShut(cause: "full" | "stalled", isShut: boolean): void {
     this.#admission.setShut(cause, isShut)
-    if (cause === "stalled" && isShut) this.#unanswered.giveUp(this.#options.chain.stream)
+    if (cause === "stalled" && isShut) this.#unanswered.giveUp()
   }
 
   /** Takes effect for the drafts that come from now on. */
@@ -164,14 +163,15 @@ export class Writer {
   }
 
   /**
-   * Gives up what is not written yet: its callers are told. How many drafts that were.
+   * Gives up what nobody was answered for yet: its callers are told. How many drafts that were.
    * What is written stays, and is recovered when the chain is opened again.
    */
   abort(): number {
-    const error = AuditError.of("CANCELED", "the log was closed before this record was written")
+    const error = AuditError.of("CANCELED", "the log was closed before this record was confirmed")
+    const unanswered = this.#unanswered.count
     this.#failed ??= error
     this.progress.fail(error)
-    return this.#admission.dismiss(error)
+    return unanswered + this.#admission.dismiss(error)
   }
 
   /** Flushes and seals the open segment, so that it never changes again. */
@@ -340,7 +340,7 @@ export class Writer {
     // INTERFACES: what append has answered survives a power cut, where each group is fsynced.
     const isLater = this.#options.policy === "always" && lastSeq >= firstSeq
     const durable = isLater ? this.progress.wait("durable", lastSeq) : undefined
-    const safe = durable && this.#unanswered.until(durable)
+    const safe = durable && this.#unanswered.until(durable, lastSeq - firstSeq + 1)
     this.#counts.blocked += answer(batch, from, result, shared, safe)
   }
 

@@ -74,7 +74,7 @@ const output: Record<OutputError["code"], Row> = {
 
 const audit: Record<AuditErrorCode, Row> = {
   BUSY: [unavailable, "a queue is full: try again"],
-  CANCELED: [unavailable, "the log was closed before the record was written"],
+  CANCELED: [unavailable, "the log was closed before the record was confirmed"],
   CLOSED: [unavailable, "the log is closed"],
   FROZEN: [invalid, "the chain was tampered with, nothing more is written to it"],
   NOT_FOUND: [usage, "no such record or chain"],
