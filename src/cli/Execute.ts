@@ -23,6 +23,8 @@ const promised = (
     const settled = start(signal).then(
       (exit) => resume(Effect.succeed(exit)),
       (error: unknown) => {
+        // A command that has more to say of where it stopped says it and ends by itself.
+        if (abort.signal.aborted) output.note("stopped by a signal")
         // Whoever closed our stdout does not want to hear of it.
         if (output.broken.signal.reason instanceof BrokenPipe) resume(Effect.succeed(0))
         else resume(Effect.fail(error))

@@ -1,5 +1,6 @@
+import { readdirSync } from "node:fs"
 import { describe, expect, it } from "vitest"
-import { run } from "./Program.ts"
+import { folder, run, start } from "./Program.ts"
 
 describe("drill shutdown", () => {
   it("finds every record that a host acknowledged before it drained [A-103, A-104]", async () => {
@@ -11,6 +12,15 @@ describe("drill shutdown", () => {
       expect(told[level]).toBe(told.accepted)
     expect(told.accepted).toBeGreaterThanOrEqual(told.acks)
     expect(exit).toBe(0)
+  }, 60_000)
+
+  it("says that a signal stopped it, and leaves nothing behind", async () => {
+    const tmp = folder()
+    const drill = start(["drill", "shutdown", "--seconds", "30"], { env: { TMPDIR: tmp } })
+    while (readdirSync(tmp).length === 0) await new Promise((done) => setTimeout(done, 20))
+    drill.child.kill("SIGTERM")
+    expect(await drill.ended).toEqual({ exit: 130, stdout: "", stderr: "stopped by a signal\n" })
+    expect(readdirSync(tmp)).toEqual([])
   }, 60_000)
 
   it("names the drills there are", async () => {
